@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+/*
+ * What the ledger file holds: the header, a table of slots (one per connection), then blocks of one size. Block n begins at
+ * n * LEDGER_BLOCK_SIZE, so 0 means "no block". A block is in use if and only if it can be reached from a slot that is not
+ * free. doc/format.md explains the order of stores. The file has holes: only what was allocated may be read through a mapping.
+ * All values are in the byte order and the word size of the host; the file is of use only within one boot.
+ */
+#define LEDGER_MAGIC "lxledger"
+
+enum {
+	LEDGER_VERSION = 1,
+
+	LEDGER_BLOCK_SIZE = 8192,
+	LEDGER_HEADER_SIZE = LEDGER_BLOCK_SIZE,
+	LEDGER_SLOTS = 65536,
+	LEDGER_SLOT_SIZE = 128,
+	LEDGER_SEND_BUFFERS = 32
+};
+
+/* The first block that belongs to the pool. */
+#define LEDGER_FIRST_BLOCK ((LEDGER_HEADER_SIZE + LEDGER_SLOTS * LEDGER_SLOT_SIZE) / LEDGER_BLOCK_SIZE)
+
+/* A system call under way: what it moved is known from msg_len of its message header even if nobody lived to note it. */
+enum ledger_direction { LEDGER_IDLE = 0, LEDGER_RECEIVE = 1, LEDGER_SEND = 2 };
+
+struct ledger_armed {
+	uint64_t call; /* enum ledger_direction, and the index of the slot << 32 */
+	uint64_t base; /* in_pos or out_pos of the slot before the call: afterwards it is base + msg_len */
+};
+
+struct ledger_header {
+	char magic[8]; /* LEDGER_MAGIC, no NUL; written last */
+	uint32_t version;
+	uint32_t block_size;
+	unsigned char store_id[16];
+	char boot_id[40];	    /* NUL padded; room, empty so far */
+	uint64_t marker_connection; /* the request that is being run: room, 0 so far */
+	uint64_t marker_done;
+	uint64_t heartbeat; /* room, 0 so far */
+	struct ledger_armed armed;
+	struct mmsghdr receive;
+	struct mmsghdr send;
+	struct iovec receive_buffer;
+	struct iovec send_buffers[LEDGER_SEND_BUFFERS];
+};
+
+enum ledger_state { LEDGER_FREE = 0, LEDGER_CONNECTED = 1, LEDGER_RESETTING = 2, LEDGER_STOPPED = 3 };
+
+/* One connection. Everything but `state` is meaningless while it is LEDGER_FREE. */
+struct ledger_slot {
+	uint64_t connection_id;
+	uint32_t state; /* enum ledger_state */
+	uint32_t epoch;
+	uint64_t in_pos; /* offset in the input up to which it was received */
+	uint64_t done;	 /* offset behind the last request that is known to be answered; a valid reply may say more */
+	uint64_t out_pos;  /* offset in the output up to which it was taken */
+	uint32_t in_block; /* holds the input from `done` to in_pos; 0: nothing there */
+	uint32_t out_head; /* first block of the output; 0: none */
+	unsigned char reserved[LEDGER_SLOT_SIZE - 48];
+};
+
+/* Bytes lie from the front, entries from the back. An input block has no entries and its `link` is 0. */
+struct ledger_block {
+	uint64_t base; /* offset in the stream of bytes[0] */
+	uint64_t link; /* entries in use, and the next block's number << 32: one store publishes both */
+	unsigned char bytes[LEDGER_BLOCK_SIZE - 16];
+};
+
+enum {
+	LEDGER_ENTRY_REPLY = 1,	       /* `about`: the input offset behind the request that it answers */
+	LEDGER_ENTRY_EVENT = 2,	       /* `about`: the serial of its watch */
+	LEDGER_ENTRY_CONTINUES = 4,    /* the message goes on in the first entry of the next block, with the same tag */
+	LEDGER_ENTRY_CONTINUATION = 8, /* the rest of a message that began in the block before */
+	LEDGER_ENTRY_REPEATED = 16     /* an event that is queued whatever else is, and that later ones are not compared with */
+};
+
+/* One message, or a part of one. It is valid if its tag is 0 or at most the store's last committed transaction id. */
+struct ledger_entry {
+	uint64_t tag;
+	uint64_t about;
+	uint32_t end; /* its bytes end before bytes[end]; they begin at the end of the entry before, or at 0 */
+	uint32_t flags;
+};
+
+_Static_assert(sizeof(struct ledger_header) <= 4096, "the header fits the first page");
+_Static_assert(sizeof(struct ledger_slot) == LEDGER_SLOT_SIZE, "slots have their size");
+_Static_assert(sizeof(struct ledger_block) == LEDGER_BLOCK_SIZE, "blocks have their size");
+_Static_assert(sizeof(struct ledger_entry) == 24, "entries have no holes");
+
+static inline uint32_t ledger_block_count(const struct ledger_block *block)
+{
+	return (uint32_t)block->link;
+}
+
+static inline uint32_t ledger_block_next(const struct ledger_block *block)
+{
+	return (uint32_t)(block->link >> 32);
+}
+
+/* The entry of this index; index 0 is the oldest and lies last. */
+static inline struct ledger_entry *ledger_block_entry(struct ledger_block *block, uint32_t index)
+{
+	return (struct ledger_entry *)(void *)((unsigned char *)block + LEDGER_BLOCK_SIZE) - (index + 1);
+}

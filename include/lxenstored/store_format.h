@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <stdint.h>
+
+/*
+ * What the store file holds: an LMDB environment (one file, MDB_NOSUBDIR) with everything in the unnamed database. The first
+ * byte of a key says what the record is. doc/format.md explains each, byte by byte. All integers are little-endian; LMDB's
+ * own pages are in the byte order of the host that wrote them.
+ */
+#define STORE_MAGIC "lxenstored"
+
+enum {
+	STORE_VERSION = 1,
+
+	STORE_KEY_NODE = 'n',	    /* a node, found by its path */
+	STORE_KEY_LONG_NODE = 'l',  /* a node whose path does not fit a key, found by the hash of its dirname */
+	STORE_KEY_ACCOUNT = 'a',    /* what a domain owns: 'a' and the domid, big-endian */
+	STORE_KEY_META = 'm',	    /* "m": struct store_meta */
+	STORE_KEY_GENERATION = 'g', /* "g": uint64_t, generations up to here may have been given out */
+
+	STORE_KEY_SLASH = 0x01,	     /* in node keys: '/' before a component that is not the last */
+	STORE_KEY_LAST_SLASH = 0x00, /* in node keys: '/' before the last component */
+	STORE_KEY_MAX = 511,	     /* LMDB's limit */
+	STORE_ID_SIZE = 16
+};
+
+/* Record of key "m". */
+struct store_meta {
+	char magic[12];	    /* STORE_MAGIC, NUL padded */
+	uint32_t version;   /* of the format: a reader of version N reads stores of versions up to N */
+	unsigned char id[STORE_ID_SIZE];       /* random; the ledger beside the store bears the same */
+	unsigned char hash_key[STORE_ID_SIZE]; /* of the hashes in 'l' keys */
+	char boot_id[40];   /* of the host when the store was made, as the kernel prints it; NUL padded */
+};
+
+/* Head of a node's record; then n_permissions entries of 4 bytes, then path_len bytes of path ('l' keys only), then the value. */
+struct store_node {
+	uint64_t created;		 /* generation of creation */
+	uint64_t value_generation;	 /* of the last change of the value */
+	uint64_t permissions_generation; /* of the last change of the permissions */
+	uint64_t children_generation;	 /* of the last creation or removal of a child */
+	uint16_t n_permissions;
+	uint16_t path_len;
+	uint8_t flags; /* STORE_NODE_* */
+	uint8_t reserved[3];
+} __attribute__((packed));
+
+enum { STORE_NODE_LONG_CHILDREN = 1 /* some children have had 'l' keys */ };
+
+/* Record of an 'a' key. */
+struct store_account {
+	uint64_t nodes; /* nodes the domain owns */
+} __attribute__((packed));

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct MDB_env;
+struct store;
+struct MDB_txn;
+
+/* Whether a store file is what it should be. */
+enum check_result {
+	CHECK_SOUND,
+	CHECK_OTHER_BOOT, /* of another boot of the host; text: its boot id */
+	CHECK_NEWER,	  /* newer format; text: its number */
+	CHECK_FOREIGN,	  /* no store of ours; text: why */
+	CHECK_DAMAGED	  /* text: the first thing that is wrong */
+};
+
+struct check_verdict {
+	enum check_result result;
+	uint64_t nodes;	   /* walked */
+	uint64_t problems; /* found */
+	char text[512];
+};
+
+/*
+ * Walks the whole file in a child process, since LMDB may die of damaged pages. `boot_id`: of the running host, to tell
+ * CHECK_OTHER_BOOT (then nothing else is looked at); NULL: any boot will do. The file must not be open in this process.
+ * 0, or -errno if it cannot be examined.
+ */
+int check_file(const char *path, const char *boot_id, struct check_verdict *out);
+
+/*
+ * Walks all records that `txn` of this environment sees: keys and records well formed; each node but the root has a parent; long keys match
+ * the paths of their records; accounts are the sums; no generation above what may have been given out. Each problem is
+ * handed to `report` (may be NULL). *out: CHECK_SOUND or CHECK_DAMAGED with the first problem. Fault: -EIO, -ENOMEM.
+ */
+typedef void check_report(void *context, const char *problem);
+int check_records(struct MDB_txn *txn, unsigned int dbi, check_report *report, void *context, struct check_verdict *out);

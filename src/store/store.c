@@ -1,0 +1,379 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The LMDB environment and the turn's transaction. Reads of a turn that has changed nothing go through one reader of the
+ * newest committed state, renewed after each commit; the first change begins the write transaction, which all later reads
+ * and changes of the turn use and which ends with it. A fault of the write transaction is sticky: everything that follows
+ * does nothing, and the turn finds it at its end.
+ *
+ * Before the environment is opened, a child process walks the whole file: LMDB trusts its pages, so on a damaged file it
+ * may die; then the child dies, and the daemon says so instead.
+ */
+#include "store/store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <lmdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "store/check.h"
+#include "store/listing.h"
+#include "store/node.h"
+#include "store/snapshot.h"
+#include "store/tombstone.h"
+
+enum { READERS_MAX = SNAPSHOTS_MAX + 128, GENERATIONS_AHEAD = 1 << 20 };
+
+/* LMDB's codes and errno's as -errno. */
+static int fault_of(int code)
+{
+	switch (code) {
+	case MDB_MAP_FULL:
+	case MDB_TXN_FULL:
+		return -ENOSPC;
+	case 0:
+		return 0;
+	default:
+		return code > 0 ? -code : -EIO;
+	}
+}
+
+int store_failed(struct store *store, int code)
+{
+	int fault = fault_of(code);
+
+	if (!store->fault) {
+		store->fault = fault;
+		if (fault != -ENOSPC)
+			log_error(store->log, "store: %s", mdb_strerror(code));
+	}
+	return fault;
+}
+
+struct MDB_txn *store_view(struct store *store)
+{
+	if (store->write)
+		return store->write;
+	if (!store->read_renewed) {
+		int code = store->read ? mdb_txn_renew(store->read) : mdb_txn_begin(store->env, NULL, MDB_RDONLY, &store->read);
+		if (code) {
+			log_error(store->log, "store: cannot read: %s", mdb_strerror(code));
+			return NULL;
+		}
+		store->read_renewed = true;
+	}
+	return store->read;
+}
+
+/* The reader must not keep pages from being used again while the write transaction looks for some. */
+static void release_reader(struct store *store)
+{
+	if (store->read_renewed)
+		mdb_txn_reset(store->read);
+	store->read_renewed = false;
+}
+
+struct MDB_txn *store_writable(struct store *store)
+{
+	if (store->fault)
+		return NULL;
+	if (!store->write) {
+		release_reader(store);
+		int code = mdb_txn_begin(store->env, NULL, 0, &store->write);
+		if (code) {
+			store->write = NULL;
+			store_failed(store, code);
+			return NULL;
+		}
+	}
+	store->dirty = true;
+	return store->write;
+}
+
+uint64_t store_tag(const struct store *store)
+{
+	return store->dirty && store->write ? mdb_txn_id(store->write) : 0;
+}
+
+void store_abort(struct store *store)
+{
+	if (store->write)
+		mdb_txn_abort(store->write);
+	store->write = NULL;
+	store->dirty = false;
+	store->fault = 0;
+	store->generation_promised = store->generation_reserved;
+}
+
+int store_commit(struct store *store)
+{
+	int fault = store->fault;
+
+	if (fault || !store->dirty) {
+		store_abort(store);
+		return fault;
+	}
+	int code = mdb_txn_commit(store->write);
+	store->write = NULL;
+	if (code) {
+		fault = store_failed(store, code);
+		store_abort(store);
+		return fault;
+	}
+	store->dirty = false;
+	store->generation_reserved = store->generation_promised;
+	store->commits++;
+	snapshots_expire(store);
+	return 0;
+}
+
+uint64_t store_next_generation(struct store *store)
+{
+	if (++store->generation > store->generation_promised) {
+		uint64_t promised = store->generation + GENERATIONS_AHEAD;
+		char name = STORE_KEY_GENERATION;
+		MDB_val key = {1, &name}, record = {sizeof(promised), &promised};
+		struct MDB_txn *txn = store_writable(store);
+		int code = txn ? mdb_put(txn, store->dbi, &key, &record, 0) : 0;
+
+		if (code)
+			store_failed(store, code);
+		store->generation_promised = promised;
+	}
+	return store->generation;
+}
+
+int store_make_room(struct store *store, bool for_deletion)
+{
+	release_reader(store);
+	int error = room_grow(&store->room, store->env, for_deletion);
+	if (!error || !store->snapshots)
+		return error;
+	snapshots_drop_all(store);
+	return 0;
+}
+
+void store_return_room(struct store *store)
+{
+	if (store->room.lent) {
+		release_reader(store);
+		room_return(&store->room, store->env);
+	}
+}
+
+/* ---- opening ---- */
+
+static int create_first_nodes(struct store *store)
+{
+	static const struct {
+		const char *path;
+		struct permission permissions[2];
+		size_t n;
+	} first[] = {
+	    {"/", {{DOMID_PRIVILEGED, PERMISSION_NONE, 0}}, 1},
+	    {"/tool", {{DOMID_PRIVILEGED, PERMISSION_NONE, 0}}, 1},
+	    {"/tool/xenstored", {{DOMID_PRIVILEGED, PERMISSION_NONE, 0}}, 1},
+	    {"@introduceDomain", {{DOMID_PRIVILEGED, PERMISSION_NONE, 0}}, 1},
+	    {"@releaseDomain",
+	     {{DOMID_PRIVILEGED, PERMISSION_NONE, 0}, {DOMID_ANY_NUMBER, PERMISSION_READ, 0}},
+	     2},
+	};
+
+	for (size_t i = 0; i < sizeof(first) / sizeof(first[0]); i++) {
+		struct path path = {first[i].path, strlen(first[i].path)};
+		int error = node_create(store, &path, first[i].permissions, first[i].n, "", 0);
+		if (error)
+			return error;
+	}
+	return 0;
+}
+
+static int begin_fresh(struct store *store, const char *boot_id)
+{
+	char name = STORE_KEY_META;
+	MDB_val key = {1, &name}, record = {sizeof(store->meta), &store->meta};
+	struct MDB_txn *txn = store_writable(store);
+
+	if (!txn)
+		return store->fault;
+	store->meta = (struct store_meta){.magic = STORE_MAGIC, .version = STORE_VERSION};
+	hash_key_random(store->meta.id);
+	hash_key_random(store->meta.hash_key);
+	snprintf(store->meta.boot_id, sizeof(store->meta.boot_id), "%s", boot_id);
+	int code = mdb_put(txn, store->dbi, &key, &record, 0);
+	if (code)
+		store_failed(store, code);
+	create_first_nodes(store);
+	return store_commit(store);
+}
+
+static int load(struct store *store, const char *boot_id)
+{
+	char meta_name = STORE_KEY_META, generation_name = STORE_KEY_GENERATION;
+	MDB_val meta_key = {1, &meta_name}, generation_key = {1, &generation_name}, record;
+	struct MDB_txn *txn = store_view(store);
+
+	if (!txn)
+		return -EIO;
+	int code = mdb_get(txn, store->dbi, &meta_key, &record);
+	if (code == MDB_NOTFOUND)
+		return begin_fresh(store, boot_id);
+	if (code || record.mv_size != sizeof(store->meta))
+		return -EIO;
+	memcpy(&store->meta, record.mv_data, sizeof(store->meta));
+	code = mdb_get(txn, store->dbi, &generation_key, &record);
+	if (code || record.mv_size != sizeof(store->generation))
+		return -EIO;
+	memcpy(&store->generation, record.mv_data, sizeof(store->generation));
+	store->generation_reserved = store->generation_promised = store->generation;
+	return 0;
+}
+
+static int open_environment(struct store *store, const struct store_options *options)
+{
+	unsigned int flags = MDB_NOSUBDIR | MDB_NOTLS | (options->map ? MDB_WRITEMAP : 0) | (options->sync ? 0 : MDB_NOSYNC);
+	struct MDB_txn *txn;
+	int fd;
+	int code = mdb_env_create(&store->env);
+
+	if (!code)
+		code = mdb_env_set_maxreaders(store->env, READERS_MAX);
+	if (!code)
+		code = mdb_env_set_mapsize(store->env, room_initial(options->size_limit));
+	if (!code)
+		code = mdb_env_open(store->env, options->path, flags, 0600);
+	if (!code)
+		code = mdb_txn_begin(store->env, NULL, MDB_RDONLY, &txn);
+	if (!code) {
+		code = mdb_dbi_open(txn, NULL, 0, &store->dbi);
+		mdb_txn_abort(txn);
+	}
+	if (!code)
+		code = mdb_env_get_fd(store->env, &fd);
+	if (code) {
+		log_error(options->log, "store %s: cannot be opened: %s", options->path, mdb_strerror(code));
+		return fault_of(code);
+	}
+	/* LMDB 0.9.24 leaves it open across exec, and a second environment there would break its locks. */
+	fcntl(fd, F_SETFD, FD_CLOEXEC);
+	return 0;
+}
+
+static int set_aside(const struct store_options *options, const char *boot_id)
+{
+	char aside[4096], lock[4096];
+
+	if (snprintf(aside, sizeof(aside), "%s.%s", options->path, boot_id) >= (int)sizeof(aside))
+		return -ENAMETOOLONG;
+	snprintf(lock, sizeof(lock), "%s-lock", options->path);
+	if (rename(options->path, aside))
+		return -errno;
+	unlink(lock);
+	log_notice(options->log, "store %s is of an earlier boot of the host: kept as %s, a fresh one is begun", options->path, aside);
+	return 0;
+}
+
+/* Decides what to do with the file that is there. 0: open it (or make it). */
+static int examine_file(const struct store_options *options)
+{
+	struct check_verdict verdict;
+	struct stat stat_buffer;
+	const char *path = options->path;
+
+	if (stat(path, &stat_buffer))
+		return errno == ENOENT ? 0 : -errno;
+	if (!stat_buffer.st_size)
+		return 0;
+	int error = check_file(path, options->boot_id, &verdict);
+	if (error) {
+		log_error(options->log, "store %s: cannot be examined: %s", path, strerror(-error));
+		return error;
+	}
+	switch (verdict.result) {
+	case CHECK_SOUND:
+		return 0;
+	case CHECK_OTHER_BOOT:
+		return set_aside(options, verdict.text);
+	case CHECK_NEWER:
+		log_error(options->log,
+			  "store %s has format %s, this lxenstored reads up to %d. Start the lxenstored that wrote it, or move the "
+			  "file away to begin with an empty store. It was not changed.",
+			  path, verdict.text, STORE_VERSION);
+		return -EPROTO;
+	case CHECK_FOREIGN:
+		log_error(options->log, "%s is not a store of lxenstored (%s). Name another file with --store, or move it away. It was "
+					"not changed.",
+			  path, verdict.text);
+		return -EPROTO;
+	default:
+		log_error(options->log,
+			  "store %s is damaged: %s. Save what `lxenstore-dump --store %s` still shows, then move the file away to begin "
+			  "with an empty store. It was not changed.",
+			  path, verdict.text, path);
+		return -EIO;
+	}
+}
+
+int store_open(const struct store_options *options, struct store **out)
+{
+	struct store *store;
+	int error = examine_file(options);
+
+	if (error)
+		return error;
+	store = calloc(1, sizeof(*store));
+	if (!store)
+		return -ENOMEM;
+	store->log = options->log;
+	error = open_environment(store, options);
+	if (!error)
+		error = room_init(&store->room, store->env, options->size_limit);
+	if (!error)
+		error = load(store, options->boot_id);
+	if (!error)
+		error = tombstones_new(&store->tombstones);
+	if (error) {
+		log_error(options->log, "store %s: cannot be opened: %s", options->path, strerror(-error));
+		store_close(store);
+		return error;
+	}
+	*out = store;
+	return 0;
+}
+
+void store_close(struct store *store)
+{
+	if (!store)
+		return;
+	store_abort(store);
+	listings_forget(store);
+	snapshots_free(store);
+	tombstones_free(store->tombstones);
+	if (store->read)
+		mdb_txn_abort(store->read);
+	if (store->env)
+		mdb_env_close(store->env);
+	free(store);
+}
+
+int store_figures(struct store *store, struct store_figures *out)
+{
+	MDB_envinfo info;
+	MDB_stat stat_buffer;
+	struct MDB_txn *txn = store_view(store);
+
+	if (!txn || mdb_env_info(store->env, &info) || mdb_stat(txn, store->dbi, &stat_buffer))
+		return -EIO;
+	*out = (struct store_figures){
+	    .records = stat_buffer.ms_entries,
+	    .file_size = store->room.allocated,
+	    .pages_used = info.me_last_pgno + 1,
+	    .page_size = stat_buffer.ms_psize,
+	    .snapshots = store->n_snapshots,
+	    .readers = info.me_numreaders,
+	};
+	return 0;
+}

@@ -1,0 +1,497 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A transaction is a table of entries by path. An entry holds what answers have shown of the node (with the generations seen)
+ * and what the transaction has made of it. A path is seen through the table: what was made here is there; what was removed
+ * here, or lies below, is not; all else is as in the state that the transaction reads, with value or permissions replaced if
+ * they were set here. What comes from the table is not observed.
+ */
+#include "store/transaction.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+#include "base/buffer.h"
+#include "store/listing.h"
+#include "store/overlay.h"
+#include "store/snapshot.h"
+#include "store/tombstone.h"
+
+enum { FEW_CLEARED = 16 };
+
+/* Lists put together by a transaction differ from all in the store. */
+static const uint64_t private_generation = UINT64_C(1) << 63;
+
+static struct MDB_txn *state_read(struct transaction *transaction)
+{
+	return transaction->snapshot ? transaction->snapshot->txn : store_view(transaction->store);
+}
+
+/* ---- entries ---- */
+
+static uint32_t hash_of(const struct transaction *transaction, const struct path *path)
+{
+	return (uint32_t)hash_short(transaction->store->meta.hash_key, path->text, path->len);
+}
+
+static struct transaction_entry *entry_find(const struct transaction *transaction, const struct path *path)
+{
+	struct transaction_entry *entry = NULL;
+
+	if (transaction->entries)
+		HASH_FIND_BYHASHVALUE(hh, transaction->entries, path->text, path->len, hash_of(transaction, path), entry);
+	return entry;
+}
+
+int transaction_reserve(const struct transaction *transaction, size_t n, size_t limit)
+{
+	return limit && HASH_COUNT(transaction->entries) + n > limit ? STATUS_ENOSPC : 0;
+}
+
+/* The entry for `path`, made if there is none. */
+static int entry_need(struct transaction *transaction, const struct path *path, size_t limit, struct transaction_entry **out)
+{
+	struct transaction_entry *entry = entry_find(transaction, path);
+
+	*out = entry;
+	if (entry)
+		return 0;
+	int result = transaction_reserve(transaction, 1, limit);
+	if (result)
+		return result;
+	entry = calloc(1, sizeof(*entry));
+	char *text = entry ? strndup(path->text, path->len) : NULL;
+	if (!text) {
+		free(entry);
+		return STATUS_ENOMEM;
+	}
+	entry->path = (struct path){text, path->len};
+	HASH_ADD_KEYPTR_BYHASHVALUE(hh, transaction->entries, text, path->len, hash_of(transaction, path), entry);
+	if (!entry->hh.tbl) {
+		free(text);
+		free(entry);
+		return STATUS_ENOMEM;
+	}
+	*out = entry;
+	return 0;
+}
+
+static void entry_free(struct transaction_entry *entry)
+{
+	free((char *)(uintptr_t)entry->path.text);
+	free(entry->value);
+	free(entry->permissions);
+	free(entry);
+}
+
+bool transaction_clears_above(const struct transaction *transaction, const struct path *path)
+{
+	const struct transaction_entry *entry;
+	struct path ancestor = *path;
+
+	if (transaction->n_cleared > FEW_CLEARED) {
+		while ((ancestor.len = path_parent_len(&ancestor)) > 1) {
+			entry = entry_find(transaction, &ancestor);
+			if (entry && entry->cleared)
+				return true;
+		}
+		return false;
+	}
+	DL_FOREACH2(transaction->cleared, entry, cleared_next) {
+		if (entry->path.len < path->len && path_is_below_or_equal(path, &entry->path))
+			return true;
+	}
+	return false;
+}
+
+bool transaction_clears(const struct transaction *transaction, const struct path *path)
+{
+	if (!transaction->n_cleared)
+		return false;
+	const struct transaction_entry *entry = entry_find(transaction, path);
+	return (entry && entry->cleared) || transaction_clears_above(transaction, path);
+}
+
+/* ---- life ---- */
+
+int transaction_start(struct store *store, const struct caller *caller, struct transaction **out)
+{
+	struct transaction *transaction = calloc(1, sizeof(*transaction));
+
+	if (!transaction)
+		return -ENOMEM;
+	transaction->store = store;
+	transaction->caller = *caller;
+	transaction->start_generation = store->generation;
+	int error = snapshot_take(store, transaction, &transaction->snapshot);
+	if (error) {
+		free(transaction);
+		return error;
+	}
+	DL_APPEND2(store->transactions, transaction, previous, next);
+	*out = transaction;
+	return 0;
+}
+
+void transaction_free(struct transaction *transaction)
+{
+	struct transaction_entry *entry, *next;
+
+	if (!transaction)
+		return;
+	struct store *store = transaction->store;
+	if (transaction->snapshot)
+		snapshot_leave(store, transaction->snapshot, transaction);
+	DL_DELETE2(store->transactions, transaction, previous, next);
+	tombstones_forget(store->tombstones, store->transactions ? store->transactions->start_generation : store->generation);
+	HASH_ITER(hh, transaction->entries, entry, next) {
+		HASH_DEL(transaction->entries, entry);
+		entry_free(entry);
+	}
+	free(transaction->names);
+	free(transaction);
+}
+
+void transaction_lose_snapshot(struct transaction *transaction)
+{
+	transaction->snapshot = NULL;
+}
+
+/* ---- reading ---- */
+
+int transaction_look(struct transaction *transaction, const struct path *path, struct node *out, bool *overlaid)
+{
+	const struct transaction_entry *entry = entry_find(transaction, path);
+	struct MDB_txn *txn;
+
+	*overlaid = true;
+	if (entry && entry->present) {
+		*out = (struct node){
+		    .permissions = entry->permissions,
+		    .n_permissions = entry->n_permissions,
+		    .value = entry->value,
+		    .value_len = entry->value_len,
+		};
+		return 0;
+	}
+	if (transaction_clears(transaction, path))
+		return STATUS_ENOENT;
+	*overlaid = false;
+	txn = state_read(transaction);
+	int result = txn ? node_get(transaction->store, txn, path, out) : -EIO;
+	if (result || !entry)
+		return result;
+	if (entry->has_value) {
+		out->value = entry->value;
+		out->value_len = entry->value_len;
+	}
+	if (entry->has_permissions) {
+		out->permissions = entry->permissions;
+		out->n_permissions = entry->n_permissions;
+	}
+	return 0;
+}
+
+/* In validated mode: is what is seen newer than the transaction? */
+static bool is_newer(const struct transaction *transaction, const struct path *path, const struct node *node, unsigned kinds)
+{
+	uint64_t start = transaction->start_generation;
+
+	return (kinds & OBSERVE_ABSENCE && tombstones_cover(transaction->store->tombstones, path, start)) ||
+	       (kinds & OBSERVE_EXISTENCE && node->created > start) ||
+	       (kinds & OBSERVE_VALUE && node->value_generation > start) ||
+	       (kinds & OBSERVE_PERMISSIONS && node->permissions_generation > start) ||
+	       (kinds & OBSERVE_CHILDREN && node->children_generation > start);
+}
+
+int transaction_observe(struct transaction *transaction, const struct path *path, const struct node *node, unsigned kinds,
+			size_t limit)
+{
+	struct transaction_entry *entry = entry_find(transaction, path);
+
+	if ((entry && entry->present) || transaction_clears(transaction, path))
+		return 0;
+	if (entry && entry->has_value)
+		kinds &= ~(unsigned)OBSERVE_VALUE;
+	if (entry && entry->has_permissions)
+		kinds &= ~(unsigned)OBSERVE_PERMISSIONS;
+	if (!transaction->snapshot && is_newer(transaction, path, node, kinds))
+		transaction->doomed = true;
+	if (entry && (entry->observed & kinds) == kinds)
+		return 0;
+	int result = entry_need(transaction, path, limit, &entry);
+	if (result)
+		return result;
+	kinds &= ~entry->observed;
+	entry->observed |= kinds;
+	if (kinds & OBSERVE_EXISTENCE)
+		entry->seen_created = node->created;
+	if (kinds & OBSERVE_VALUE)
+		entry->seen_value = node->value_generation;
+	if (kinds & OBSERVE_PERMISSIONS)
+		entry->seen_permissions = node->permissions_generation;
+	if (kinds & OBSERVE_CHILDREN)
+		entry->seen_children = node->children_generation;
+	return 0;
+}
+
+/* From now on it matters that nobody else made this implied parent. */
+static void insist_on_absence(struct transaction *transaction, struct transaction_entry *entry)
+{
+	if (entry->present && entry->implied && !transaction_clears(transaction, &entry->path))
+		entry->observed |= OBSERVE_ABSENCE;
+}
+
+void transaction_show(struct transaction *transaction, const struct path *path)
+{
+	struct path ancestor = *path;
+
+	/* What is present has only present nodes or nodes of the state above it. */
+	for (; ancestor.len && transaction->n_created; ancestor.len = path_parent_len(&ancestor)) {
+		struct transaction_entry *entry = entry_find(transaction, &ancestor);
+		if (!entry || !entry->present)
+			return;
+		insist_on_absence(transaction, entry);
+	}
+}
+
+/* The name of a child of `path`, or NULL. */
+static const char *child_name(const struct path *path, const struct path *child)
+{
+	size_t parent_len = path_parent_len(child);
+
+	if (parent_len != path->len || memcmp(path->text, child->text, path->len))
+		return NULL;
+	return child->text + path_name_offset(child);
+}
+
+/* Adds the names of the state that the transaction has not removed. */
+static int add_names_of_state(struct transaction *transaction, const struct path *path, const struct listing *listing,
+			      struct buffer *names)
+{
+	struct buffer child_path = {0};
+	int result = 0;
+
+	for (const char *name = listing->names; name < listing->names + listing->len; name += strlen(name) + 1) {
+		buffer_clear(&child_path);
+		buffer_add(&child_path, path->text, path_is_root(path) ? 0 : path->len);
+		buffer_add_string(&child_path, "/");
+		buffer_add_string(&child_path, name);
+		if (child_path.failed) {
+			result = STATUS_ENOMEM;
+			break;
+		}
+		struct path child = {child_path.bytes, child_path.len};
+		const struct transaction_entry *entry = entry_find(transaction, &child);
+		if (!entry || !entry->cleared)
+			buffer_add(names, name, strlen(name) + 1);
+	}
+	buffer_deinit(&child_path);
+	return result;
+}
+
+static bool changes_list(const struct transaction *transaction, const struct path *path)
+{
+	const struct transaction_entry *entry;
+
+	DL_FOREACH2(transaction->created, entry, created_next) {
+		if (child_name(path, &entry->path))
+			return true;
+	}
+	DL_FOREACH2(transaction->cleared, entry, cleared_next) {
+		if (child_name(path, &entry->path))
+			return true;
+	}
+	return false;
+}
+
+/* The list in the state that the transaction reads; NULL where that does not count. Without limit: names may yet go. */
+static int list_of_state(struct transaction *transaction, const struct path *path, size_t limit, const struct listing **out)
+{
+	struct MDB_txn *txn = state_read(transaction);
+	struct node node;
+
+	*out = NULL;
+	if (transaction_clears(transaction, path))
+		return 0;
+	int result = txn ? node_get(transaction->store, txn, path, &node) : -EIO;
+	if (result)
+		return result == STATUS_ENOENT ? 0 : result;
+	return listing_get(transaction->store, txn, path, &node, limit, out);
+}
+
+int transaction_list(struct transaction *transaction, const struct path *path, size_t limit, const char **names, size_t *len,
+		     uint64_t *generation)
+{
+	const struct transaction_entry *entry = entry_find(transaction, path);
+	bool own = (entry && entry->present) || changes_list(transaction, path);
+	const struct listing *listing = NULL;
+	struct buffer buffer = {0};
+	int result = entry && entry->present ? 0 : list_of_state(transaction, path, own ? 0 : limit, &listing);
+
+	if (result)
+		return result;
+	if (!own) {
+		*names = listing->names;
+		*len = listing->len;
+		*generation = listing->generation;
+		return 0;
+	}
+	if (listing)
+		result = add_names_of_state(transaction, path, listing, &buffer);
+	DL_FOREACH2(transaction->created, entry, created_next) {
+		const char *name = child_name(path, &entry->path);
+		if (name)
+			buffer_add(&buffer, name, entry->path.len - (size_t)(name - entry->path.text) + 1);
+	}
+	if (!result && buffer.failed)
+		result = STATUS_ENOMEM;
+	if (!result && limit && buffer.len > limit)
+		result = STATUS_E2BIG;
+	free(transaction->names);
+	transaction->names = buffer.bytes;
+	*names = buffer.bytes;
+	*len = buffer.len;
+	*generation = private_generation | transaction->list_serial;
+	return result;
+}
+
+/* ---- changing ---- */
+
+static void mark_changed(struct transaction *transaction, struct transaction_entry *entry)
+{
+	if (!entry->changed)
+		DL_APPEND2(transaction->changed, entry, changed_previous, changed_next);
+	entry->changed = true;
+}
+
+static void *copy_of(const void *bytes, size_t len)
+{
+	void *copy = malloc(len ? len : 1);
+
+	if (copy && len)
+		memcpy(copy, bytes, len);
+	return copy;
+}
+
+int transaction_write(struct transaction *transaction, const struct path *path, const void *value, size_t len, size_t limit)
+{
+	struct transaction_entry *entry;
+	int result = entry_need(transaction, path, limit, &entry);
+	void *copy = result ? NULL : copy_of(value, len);
+
+	if (!copy)
+		return result ? result : STATUS_ENOMEM;
+	free(entry->value);
+	entry->value = copy;
+	entry->value_len = len;
+	entry->has_value = true;
+	mark_changed(transaction, entry);
+	return 0;
+}
+
+int transaction_set_permissions(struct transaction *transaction, const struct path *path, const struct permission *permissions,
+				size_t n, size_t limit)
+{
+	struct transaction_entry *entry;
+	int result = entry_need(transaction, path, limit, &entry);
+	void *copy = result ? NULL : copy_of(permissions, n * sizeof(*permissions));
+
+	if (!copy)
+		return result ? result : STATUS_ENOMEM;
+	transaction_show(transaction, path);
+	free(entry->permissions);
+	entry->permissions = copy;
+	entry->n_permissions = n;
+	entry->has_permissions = true;
+	mark_changed(transaction, entry);
+	return 0;
+}
+
+int transaction_create(struct transaction *transaction, const struct path *path, const struct permission *permissions, size_t n,
+		       const void *value, size_t len, bool implied, size_t limit)
+{
+	struct transaction_entry *entry;
+	int result = entry_need(transaction, path, limit, &entry);
+	void *value_copy = result ? NULL : copy_of(value, len);
+	void *permissions_copy = result ? NULL : copy_of(permissions, n * sizeof(*permissions));
+
+	if (!value_copy || !permissions_copy) {
+		free(value_copy);
+		free(permissions_copy);
+		return result ? result : STATUS_ENOMEM;
+	}
+	free(entry->value);
+	free(entry->permissions);
+	entry->value = value_copy;
+	entry->value_len = len;
+	entry->permissions = permissions_copy;
+	entry->n_permissions = n;
+	entry->present = true;
+	entry->implied = implied;
+	DL_APPEND2(transaction->created, entry, created_previous, created_next);
+	transaction->n_created++;
+	transaction->list_serial++;
+	if (!implied)
+		mark_changed(transaction, entry);
+	return 0;
+}
+
+/* What the transaction had made at or below a removed path is gone. */
+static void forget_changes(struct transaction *transaction, struct transaction_entry *entry)
+{
+	if (entry->present) {
+		insist_on_absence(transaction, entry);
+		DL_DELETE2(transaction->created, entry, created_previous, created_next);
+		transaction->n_created--;
+	}
+	entry->present = entry->implied = false;
+	entry->has_value = entry->has_permissions = false;
+}
+
+int transaction_remove(struct transaction *transaction, const struct path *path, size_t limit)
+{
+	struct transaction_entry *entry, *next, *top;
+	int result = entry_need(transaction, path, limit, &top);
+
+	if (result)
+		return result;
+	HASH_ITER(hh, transaction->entries, entry, next) {
+		if (path_is_below_or_equal(&entry->path, path))
+			forget_changes(transaction, entry);
+	}
+	if (!top->cleared) {
+		top->cleared = true;
+		DL_APPEND2(transaction->cleared, top, cleared_previous, cleared_next);
+		transaction->n_cleared++;
+	}
+	transaction->list_serial++;
+	mark_changed(transaction, top);
+	return 0;
+}
+
+int transaction_owned_difference(struct transaction *transaction, uint64_t nodes, uint64_t owned, int64_t *difference)
+{
+	const struct transaction_entry *entry;
+	struct MDB_txn *txn = store_view(transaction->store);
+	uint64_t removed = 0, count;
+	struct node node;
+
+	*difference = (int64_t)transaction->n_created;
+	if (owned + transaction->n_created <= nodes)
+		return 0;
+	DL_FOREACH2(transaction->cleared, entry, cleared_next) {
+		if (!txn)
+			return -EIO;
+		if (transaction_clears_above(transaction, &entry->path) ||
+		    node_get(transaction->store, txn, &entry->path, &node))
+			continue;
+		int result = node_count_owned(transaction->store, txn, &entry->path, transaction->caller.domid, &count);
+		if (result)
+			return result;
+		removed += count;
+	}
+	*difference -= (int64_t)removed;
+	return 0;
+}

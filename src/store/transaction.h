@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "store/changes.h"
+#include "store/node.h"
+#include "store/store.h"
+#include "wire/path.h"
+#include "wire/permissions.h"
+
+/*
+ * A client's transaction: a state it reads, what it has observed of it, and an overlay of its own changes
+ * (doc/transactions.md). It reads a snapshot; once that is given up (snapshot.h) it is in validated mode: it reads the newest
+ * state, and what it would observe there and is newer than its start dooms it.
+ */
+struct transaction_entry;
+struct tree_limits;
+
+struct transaction {
+	struct store *store;
+	uint32_t id; /* of the client; for the caller of transaction_start to use */
+	struct caller caller;
+	struct snapshot *snapshot;   /* NULL: validated mode */
+	uint64_t start_generation;
+	bool doomed;		     /* will end in EAGAIN */
+	bool ended;		     /* by a commit that is not yet valid; see transaction_commit */
+
+	struct transaction_entry *entries; /* hash by path: what is observed or overlaid */
+	struct transaction_entry *created; /* present in the overlay only, in the order of creation */
+	struct transaction_entry *changed; /* with an event to come, in the order of the first change */
+	struct transaction_entry *cleared; /* whose nodes in the state read are removed with all below */
+	size_t n_created, n_cleared;
+	uint64_t list_serial; /* counts changes of lists of children in the overlay */
+	char *names;	      /* of the last list that was put together */
+
+	struct transaction *previous, *next;			   /* of the store, oldest first */
+	struct transaction *snapshot_previous, *snapshot_next;	   /* of the snapshot */
+	struct transaction *owner_previous, *owner_next;	   /* of the client, for the caller of transaction_start to use */
+};
+
+/* Begins one; the turn must have changed nothing (commit first). -ENOMEM, -EIO. *out: freed by transaction_free. */
+int transaction_start(struct store *store, const struct caller *caller, struct transaction **out);
+void transaction_free(struct transaction *transaction); /* accepts NULL; what it changed is forgotten */
+
+/* The snapshot is gone; called by snapshot.c only. */
+void transaction_lose_snapshot(struct transaction *transaction);
+
+/* Kinds of what is observed of a node. */
+enum {
+	OBSERVE_NOTHING = 0,
+	OBSERVE_EXISTENCE = 1,
+	OBSERVE_VALUE = 2,
+	OBSERVE_PERMISSIONS = 4,
+	OBSERVE_CHILDREN = 8,
+	OBSERVE_ABSENCE = 16 /* that there is no node */
+};
+
+/*
+ * The node at `path` as the transaction sees it; STATUS_ENOENT: none. Nothing is observed. *overlaid: the answer comes from the
+ * overlay alone (so there is nothing to observe).
+ */
+int transaction_look(struct transaction *transaction, const struct path *path, struct node *out, bool *overlaid);
+
+/*
+ * Notes what an answer about the node at `path`, which transaction_look has just found as `node` (or, for OBSERVE_ABSENCE, has
+ * not found), showed. Does nothing for what the overlay hides. STATUS_ENOSPC: more entries than `limit` (0: no limit);
+ * STATUS_ENOMEM.
+ */
+int transaction_observe(struct transaction *transaction, const struct path *path, const struct node *node, unsigned kinds,
+			size_t limit);
+
+/* An answer showed something on or below nodes that the transaction made as implied parents: they must still be its own at END. */
+void transaction_show(struct transaction *transaction, const struct path *path);
+
+/* Names as tree_list gives them, of a node that is there; valid until the next call. */
+int transaction_list(struct transaction *transaction, const struct path *path, size_t limit, const char **names, size_t *len,
+		     uint64_t *generation);
+
+/*
+ * By how many nodes the caller will own more (or fewer) at END. Since counting what removed subtrees hold takes a walk, that
+ * is left out (0 is taken) while `owned` and what was created stay within `nodes`.
+ */
+int transaction_owned_difference(struct transaction *transaction, uint64_t nodes, uint64_t owned, int64_t *difference);
+
+/* STATUS_ENOSPC if `n` more entries would exceed `limit` (0: none): so that an operation fails before its first change. */
+int transaction_reserve(const struct transaction *transaction, size_t n, size_t limit);
+
+/* Changes of the overlay; the node is there (write, set_permissions, remove) or is not but its parent is (create). */
+int transaction_write(struct transaction *transaction, const struct path *path, const void *value, size_t len, size_t limit);
+int transaction_set_permissions(struct transaction *transaction, const struct path *path, const struct permission *permissions,
+				size_t n, size_t limit);
+int transaction_remove(struct transaction *transaction, const struct path *path, size_t limit);
+
+/* `implied`: a parent that a deeper creation needs; no event, and not an observation that it was missing. */
+int transaction_create(struct transaction *transaction, const struct path *path, const struct permission *permissions, size_t n,
+		       const void *value, size_t len, bool implied, size_t limit);
+
+/*
+ * TRANSACTION_END T: checks the observations against the state of the turn and carries the changes over into it.
+ * STATUS_EAGAIN: something observed has changed; STATUS_ENOSPC: a quota; then nothing is carried over. The transaction can
+ * be freed once the turn is committed (or at once where nothing was carried over): until then a failed turn needs it again.
+ */
+int transaction_commit(struct transaction *transaction, const struct tree_limits *limits, struct arena *arena,
+		       const struct watched_paths *watched, struct changes *changes);
