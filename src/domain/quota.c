@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The quotas that can be set, with the names that xenstore-control and the command line know.
+ */
+#include "domain/quota.h"
+
+#include <string.h>
+
+#include "base/status.h"
+
+struct quota_description {
+	const char *name;
+	const char *meaning;
+	uint32_t hard;
+	uint32_t soft; /* 0: has none */
+};
+
+static const struct quota_description *describe(enum quota quota)
+{
+	static const struct quota_description descriptions[QUOTA_COUNT] = {
+	    [QUOTA_NODES] = {"nodes", "nodes owned by a domain", 1000, 0},
+	    [QUOTA_WATCHES] = {"watches", "watches of a domain", 128, 0},
+	    [QUOTA_TRANSACTIONS] = {"transactions", "open transactions of a domain", 10, 0},
+	    [QUOTA_OUTSTANDING] = {"outstanding", "unanswered requests of a domain", 20, 0},
+	    [QUOTA_TRANSACTION_NODES] = {"transaction-nodes", "nodes touched by one transaction", 1024, 0},
+	    [QUOTA_MEMORY] = {"memory", "bytes held for a domain", 2560 * 1024, 2048 * 1024},
+	    [QUOTA_NODE_PERMISSIONS] = {"node-permissions", "permission entries of a node", 5, 0},
+	    [QUOTA_PATH_MAX] = {"path-max", "bytes of a path", PATH_RELATIVE_MAX, 0},
+	    [QUOTA_NODE_SIZE] = {"node-size", "bytes of a node", 2048, 0},
+	};
+
+	return &descriptions[quota];
+}
+
+void quotas_init(struct quotas *quotas)
+{
+	for (int quota = 0; quota < QUOTA_COUNT; quota++) {
+		quotas->hard[quota] = describe(quota)->hard;
+		quotas->soft[quota] = describe(quota)->soft;
+	}
+}
+
+const char *quota_name(enum quota quota)
+{
+	return describe(quota)->name;
+}
+
+int quota_set(struct quotas *quotas, bool soft, const char *name, uint32_t value)
+{
+	for (int quota = 0; quota < QUOTA_COUNT && value; quota++) {
+		if (strcmp(name, describe(quota)->name) || (soft && !describe(quota)->soft))
+			continue;
+		(soft ? quotas->soft : quotas->hard)[quota] = value;
+		return 0;
+	}
+	return STATUS_EINVAL;
+}
+
+void quotas_format(const struct quotas *quotas, bool soft, struct buffer *out)
+{
+	buffer_add_string(out, "Quota settings:\n");
+	for (int quota = 0; quota < QUOTA_COUNT; quota++) {
+		if (!soft || describe(quota)->soft)
+			buffer_printf(out, "%-17s: %8u %s\n", describe(quota)->name, (soft ? quotas->soft : quotas->hard)[quota],
+				      describe(quota)->meaning);
+	}
+}
+
+void quotas_limits(const struct quotas *quotas, struct tree_limits *out)
+{
+	*out = (struct tree_limits){
+	    .nodes = quotas->hard[QUOTA_NODES],
+	    .node_size = quotas->hard[QUOTA_NODE_SIZE],
+	    .node_permissions = quotas->hard[QUOTA_NODE_PERMISSIONS],
+	    .transaction_nodes = quotas->hard[QUOTA_TRANSACTION_NODES],
+	};
+}
