@@ -1,0 +1,399 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What must outlive the process is in the mapping, in an order of stores that makes sense wherever it stops: bytes before the
+ * word that counts them, a position before the block it makes superfluous is given away. What can be told from that, or from
+ * the store's last transaction id, is only in this process: what has been run, what is ready to be sent, who has entries
+ * that wait. So a commit is one store for each connection whose requests it answers, and a cut takes back the tail of each queue.
+ *
+ * Input lies in one block per connection from its first byte to the answer of the last request in it. A request that is cut
+ * by the block's end is carried over to a fresh block, so that every request is in one piece when it is whole.
+ */
+#include "ledger/ledger.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+#include "base/hash.h"
+#include "ledger/duplicates.h"
+#include "ledger/pool.h"
+#include "ledger/queue.h"
+#include "wire/message.h"
+
+struct ledger {
+	struct pool pool;
+	struct ledger_connection *touched; /* those with requests or entries that wait for commit or cut */
+	unsigned char hash_key[HASH_KEY_SIZE];
+};
+
+int ledger_open(const char *path, size_t limit, struct ledger **out)
+{
+	struct ledger *ledger = calloc(1, sizeof(*ledger));
+	int result;
+
+	*out = NULL;
+	if (!ledger)
+		return -ENOMEM;
+	result = pool_open(path, limit, &ledger->pool);
+	if (result) {
+		free(ledger);
+		return result;
+	}
+	hash_key_random(ledger->hash_key);
+	*out = ledger;
+	return 0;
+}
+
+void ledger_close(struct ledger *ledger)
+{
+	if (!ledger)
+		return;
+	pool_close(&ledger->pool);
+	free(ledger);
+}
+
+int ledger_begin(struct ledger *ledger, const unsigned char store_id[16])
+{
+	ledger->touched = NULL;
+	return pool_begin(&ledger->pool, store_id);
+}
+
+static void touch(struct ledger_connection *connection)
+{
+	if (!connection->touched_previous)
+		DL_APPEND2(connection->ledger->touched, connection, touched_previous, touched_next);
+}
+
+static void untouch(struct ledger_connection *connection)
+{
+	if (!connection->touched_previous)
+		return;
+	DL_DELETE2(connection->ledger->touched, connection, touched_previous, touched_next);
+	connection->touched_previous = connection->touched_next = NULL;
+}
+
+int ledger_connect(struct ledger *ledger, uint64_t connection_id, struct ledger_connection *connection)
+{
+	memset(connection, 0, sizeof(*connection));
+	connection->slot = pool_take_slot(&ledger->pool);
+	if (!connection->slot)
+		return -ENOSPC;
+	connection->ledger = ledger;
+	connection->slot->connection_id = connection_id;
+	publish_u32(&connection->slot->state, LEDGER_CONNECTED);
+	return 0;
+}
+
+void ledger_disconnect(struct ledger_connection *connection)
+{
+	struct pool *pool;
+	uint32_t in_block;
+
+	if (!connection->slot)
+		return;
+	pool = &connection->ledger->pool;
+	untouch(connection);
+	publish_u32(&connection->slot->state, LEDGER_FREE);
+	in_block = connection->slot->in_block;
+	if (in_block)
+		pool_give(pool, in_block);
+	queue_drop(pool, connection);
+	pool_give_slot(pool, connection->slot);
+	memset(connection, 0, sizeof(*connection));
+}
+
+int ledger_reserve(struct ledger *ledger)
+{
+	struct pool *pool = &ledger->pool;
+
+	if (pool->blocks_total - pool->blocks_used >= POOL_KEPT)
+		return 0;
+	return pool_grow(pool);
+}
+
+/* ---- input ---- */
+
+/* Arms the call: from now on its msg_len says how far the position has moved since `base`. */
+static void arm(const struct ledger_connection *connection, enum ledger_direction direction, uint64_t base)
+{
+	struct pool *pool = &connection->ledger->pool;
+
+	pool->header->armed.base = base;
+	publish_u64(&pool->header->armed.call, (uint64_t)(connection->slot - pool->slots) << 32 | direction);
+}
+
+static void disarm(const struct ledger_connection *connection)
+{
+	publish_u64(&connection->ledger->pool.header->armed.call, LEDGER_IDLE);
+}
+
+/* Takes a block whose first byte is that at `done`, with a copy of what is not done. */
+static int fresh_input(struct ledger_connection *connection)
+{
+	struct pool *pool = &connection->ledger->pool;
+	struct ledger_slot *slot = connection->slot;
+	uint32_t number = pool_take(pool, POOL_KEPT), old = slot->in_block;
+	struct ledger_block *block;
+
+	if (!number)
+		return -ENOSPC;
+	block = pool_block(pool, number);
+	block->base = slot->done;
+	block->link = 0;
+	if (old) {
+		const struct ledger_block *from = pool_block(pool, old);
+
+		memcpy(block->bytes, from->bytes + (slot->done - from->base), slot->in_pos - slot->done);
+	}
+	publish_u32(&slot->in_block, number);
+	if (old)
+		pool_give(pool, old);
+	return 0;
+}
+
+static size_t input_room(const struct ledger_connection *connection)
+{
+	const struct ledger_block *block = pool_block(&connection->ledger->pool, connection->slot->in_block);
+
+	return sizeof(block->bytes) - (connection->slot->in_pos - block->base);
+}
+
+/* The input block with room in it. */
+static int prepare_input(struct ledger_connection *connection)
+{
+	struct ledger_slot *slot = connection->slot;
+	uint64_t kept = slot->in_pos - slot->done;
+	size_t room;
+	int result;
+
+	if (!slot->in_block)
+		return fresh_input(connection);
+	room = input_room(connection);
+	if (kept + room >= MESSAGE_SIZE_MAX)
+		return room ? 0 : -EAGAIN;
+	/* What is not done is less than one message, and its rest may not fit behind it. */
+	result = fresh_input(connection);
+	return room ? 0 : result;
+}
+
+int ledger_receive_begin(struct ledger_connection *connection, struct mmsghdr **call)
+{
+	struct pool *pool = &connection->ledger->pool;
+	struct ledger_slot *slot = connection->slot;
+	struct ledger_header *header = pool->header;
+	struct ledger_block *block;
+	int result = prepare_input(connection);
+
+	if (result)
+		return result;
+	block = pool_block(pool, slot->in_block);
+	header->receive_buffer.iov_base = block->bytes + (slot->in_pos - block->base);
+	header->receive_buffer.iov_len = input_room(connection);
+	header->receive.msg_len = 0;
+	arm(connection, LEDGER_RECEIVE, slot->in_pos);
+	*call = &header->receive;
+	return 0;
+}
+
+/* An idle connection holds no block. */
+static void give_idle_input(struct ledger_connection *connection)
+{
+	struct ledger_slot *slot = connection->slot;
+	uint32_t number = slot->in_block;
+
+	if (!number || slot->done != slot->in_pos)
+		return;
+	publish_u32(&slot->in_block, 0);
+	pool_give(&connection->ledger->pool, number);
+}
+
+size_t ledger_receive_end(struct ledger_connection *connection, bool arrived)
+{
+	struct ledger_slot *slot = connection->slot;
+	size_t len = arrived ? connection->ledger->pool.header->receive.msg_len : 0;
+
+	if (len)
+		publish_u64(&slot->in_pos, slot->in_pos + len);
+	disarm(connection);
+	if (!len)
+		give_idle_input(connection);
+	return len;
+}
+
+const char *ledger_input(const struct ledger_connection *connection, size_t *len)
+{
+	const struct ledger_slot *slot = connection->slot;
+	const struct ledger_block *block;
+
+	*len = slot->in_pos - connection->ran;
+	if (!*len)
+		return "";
+	block = pool_block(&connection->ledger->pool, slot->in_block);
+	return (const char *)block->bytes + (connection->ran - block->base);
+}
+
+void ledger_ran(struct ledger_connection *connection, size_t len)
+{
+	connection->ran += len;
+	touch(connection);
+}
+
+/* What was run is answered. */
+static void set_done(struct ledger_connection *connection)
+{
+	publish_u64(&connection->slot->done, connection->ran);
+	give_idle_input(connection);
+}
+
+/* ---- output ---- */
+
+static size_t total(const struct iovec *parts, size_t n_parts)
+{
+	size_t len = 0;
+
+	for (size_t i = 0; i < n_parts; i++)
+		len += parts[i].iov_len;
+	return len;
+}
+
+/* Around an append; `waits`: what was appended is not valid yet. */
+static void begin_append(struct ledger_connection *connection)
+{
+	if (!connection->pending_entries)
+		queue_mark(&connection->ledger->pool, connection);
+}
+
+static void end_append(struct ledger_connection *connection, bool waits)
+{
+	if (waits) {
+		connection->pending_entries++;
+		touch(connection);
+	} else {
+		connection->ready = connection->queued;
+	}
+}
+
+/* The tag of the last entry, for one without a tag that comes behind entries that wait: it must not be valid before them. */
+static uint64_t waiting_tag(const struct ledger_connection *connection)
+{
+	struct ledger_block *tail = connection->out_tail;
+
+	return ledger_block_entry(tail, ledger_block_count(tail) - 1)->tag;
+}
+
+int ledger_append_reply(struct ledger_connection *connection, uint64_t tag, const struct iovec *parts, size_t n_parts)
+{
+	struct queue_message message = {tag, connection->ran, LEDGER_ENTRY_REPLY, parts, n_parts, total(parts, n_parts)};
+	int result;
+
+	if (message.len == 0 || message.len > MESSAGE_SIZE_MAX)
+		return -EMSGSIZE;
+	if (!tag && connection->pending_entries)
+		message.tag = waiting_tag(connection);
+	if (message.tag)
+		begin_append(connection);
+	result = queue_append(&connection->ledger->pool, connection, &message, 0);
+	if (result)
+		return result;
+	end_append(connection, message.tag != 0);
+	if (!message.tag) {
+		set_done(connection);
+		untouch(connection);
+	}
+	return 0;
+}
+
+int ledger_append_event(struct ledger_connection *connection, uint64_t tag, uint64_t watch_serial, bool repeat,
+			const struct iovec *parts, size_t n_parts)
+{
+	struct ledger *ledger = connection->ledger;
+	struct queue_message message = {tag,   watch_serial, LEDGER_ENTRY_EVENT | (repeat ? LEDGER_ENTRY_REPEATED : 0),
+					parts, n_parts,	     total(parts, n_parts)};
+	int result;
+
+	if (message.len == 0 || message.len > MESSAGE_SIZE_MAX)
+		return -EMSGSIZE;
+	if (!tag && connection->pending_entries)
+		message.tag = waiting_tag(connection);
+	if (message.tag)
+		begin_append(connection);
+	result = queue_append_event(&ledger->pool, connection, ledger->hash_key, &message);
+	if (result)
+		return result;
+	end_append(connection, message.tag != 0);
+	return 0;
+}
+
+void ledger_commit(struct ledger *ledger)
+{
+	struct ledger_connection *connection = ledger->touched, *next;
+
+	for (; connection; connection = next) {
+		next = connection->touched_next;
+		connection->touched_previous = connection->touched_next = NULL;
+		connection->ready = connection->queued;
+		connection->pending_entries = 0;
+		if (connection->slot->done != connection->ran)
+			set_done(connection);
+	}
+	ledger->touched = NULL;
+}
+
+void ledger_cut(struct ledger *ledger)
+{
+	struct ledger_connection *connection = ledger->touched, *next;
+
+	for (; connection; connection = next) {
+		next = connection->touched_next;
+		connection->touched_previous = connection->touched_next = NULL;
+		if (connection->pending_entries)
+			queue_cut(&ledger->pool, connection, ledger->hash_key);
+		connection->pending_entries = 0;
+		connection->ran = connection->slot->done;
+	}
+	ledger->touched = NULL;
+}
+
+bool ledger_send_begin(struct ledger_connection *connection, struct mmsghdr **call)
+{
+	struct pool *pool = &connection->ledger->pool;
+	struct ledger_header *header = pool->header;
+
+	if (!connection->ready)
+		return false;
+	header->send.msg_hdr.msg_iovlen = queue_ready(pool, connection, header->send_buffers, LEDGER_SEND_BUFFERS);
+	header->send.msg_len = 0;
+	arm(connection, LEDGER_SEND, connection->slot->out_pos);
+	*call = &header->send;
+	return true;
+}
+
+size_t ledger_send_end(struct ledger_connection *connection, bool sent)
+{
+	struct pool *pool = &connection->ledger->pool;
+	size_t len = sent ? pool->header->send.msg_len : 0;
+
+	if (len)
+		publish_u64(&connection->slot->out_pos, connection->slot->out_pos + len);
+	disarm(connection);
+	if (len) {
+		connection->queued -= len;
+		connection->ready -= len;
+		queue_taken(pool, connection);
+	}
+	return len;
+}
+
+/* ---- figures ---- */
+
+void ledger_figures(const struct ledger *ledger, struct ledger_figures *out)
+{
+	const struct pool *pool = &ledger->pool;
+
+	out->connections = pool->slots_used;
+	out->blocks_used = pool->blocks_used;
+	out->blocks_free = pool->blocks_total - pool->blocks_used;
+	out->block_size = LEDGER_BLOCK_SIZE;
+	out->file_size = pool_memory(pool);
+}

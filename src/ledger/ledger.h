@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+/*
+ * The ledger: what each connection has sent that is not yet answered, and what it is owed that it has not yet taken, in a
+ * file beside the store that is mapped shared, so that both outlive the process (doc/format.md, "Ledger").
+ *
+ * An output entry is valid when its tag is 0 or the LMDB transaction of that id is committed. One LMDB commit therefore
+ * makes effect, reply and events valid at once. A valid reply is what consumes its request: `done` of a connection is the
+ * input offset behind the last request whose reply is valid.
+ *
+ * One turn of the server: requests are run (ledger_ran), replies and events appended under the turn's tag, then
+ * ledger_commit or ledger_cut, then valid output is sent. Nothing here makes a system call but opening and growing.
+ */
+struct ledger;
+struct ledger_slot;
+struct ledger_block;
+struct duplicates;
+
+/* One connection's part; embedded in the connection, set up by ledger_connect. */
+struct ledger_connection {
+	struct ledger *ledger;
+	struct ledger_slot *slot; /* in the mapping; NULL when not connected */
+	uint64_t ran;		  /* input offset behind the last request that was run */
+	uint64_t queued;	  /* bytes of output not yet taken, valid or not */
+	uint64_t ready;		  /* of these, the bytes that may be sent now */
+	uint32_t pending_entries; /* entries whose tag is not yet committed */
+	struct ledger_connection *touched_previous, *touched_next; /* in the list that ledger_commit and _cut walk */
+	struct ledger_block *out_tail;	/* where output is appended; NULL while the queue is empty */
+	struct duplicates *duplicates;	/* the queued events, once there are more than a few; else NULL */
+	uint32_t blocks;		/* blocks of output: the memory the queue takes is this times the block size */
+	uint32_t mark_block, mark_count; /* the tail before the first entry that waits; 0: the queue was empty */
+};
+
+/*
+ * Opens or makes the file and locks it for this process. *out: freed by ledger_close. -EBUSY: another process holds it;
+ * other -errno. `limit`: bytes the file may grow to (0: a default of 4 GiB).
+ */
+int ledger_open(const char *path, size_t limit, struct ledger **out);
+void ledger_close(struct ledger *ledger); /* accepts NULL; the file stays */
+
+/* Starts with no connection, for the store of this id. What the file held of earlier connections is gone. -errno. */
+int ledger_begin(struct ledger *ledger, const unsigned char store_id[16]);
+
+/* A new connection. -ENOSPC when there is no room for one. */
+int ledger_connect(struct ledger *ledger, uint64_t connection_id, struct ledger_connection *connection);
+
+/* Ends it: input, output and slot are given back. Accepts a zeroed or already disconnected one. */
+void ledger_disconnect(struct ledger_connection *connection);
+
+/*
+ * Makes sure that running one more request cannot fail for lack of room for its reply: some blocks are free, or the file can
+ * grow. -ENOSPC otherwise.
+ */
+int ledger_reserve(struct ledger *ledger);
+
+/* ---- input ---- */
+
+/*
+ * Makes ready to receive: *call is a message header in the mapping whose one buffer is room behind the input received so
+ * far; pass it to recvmmsg with a count of 1. Which connection it is for is noted before, how much came is written by the
+ * kernel, so that a death between the two loses nothing. -EAGAIN: the connection has a block full of input that must be
+ * run first; -ENOSPC.
+ */
+int ledger_receive_begin(struct ledger_connection *connection, struct mmsghdr **call);
+
+/* The received bytes are input now. `arrived`: recvmmsg returned 1; otherwise nothing came. Returns the bytes that came. */
+size_t ledger_receive_end(struct ledger_connection *connection, bool arrived);
+
+/* Input bytes not yet run: borrowed until the next ledger_receive_begin, _ran, _commit. May be any part of a message. */
+const char *ledger_input(const struct ledger_connection *connection, size_t *len);
+
+/* The first `len` bytes of ledger_input are a request that has been run; its reply is appended next. */
+void ledger_ran(struct ledger_connection *connection, size_t len);
+
+/* ---- output ---- */
+
+/*
+ * Appends the reply to the request given by the last ledger_ran: `parts` one after the other, at most MESSAGE_SIZE_MAX bytes.
+ * Tag 0: valid at once (only while nothing in this connection's queue waits for a commit; else it waits too); other
+ * tags: by ledger_commit.
+ * Cannot fail after ledger_reserve; -ENOSPC otherwise.
+ */
+int ledger_append_reply(struct ledger_connection *connection, uint64_t tag, const struct iovec *parts, size_t n_parts);
+
+/*
+ * Appends an event of the watch `watch_serial`. STATUS_EEXIST, and nothing appended, if the same bytes for the same watch
+ * are queued and no byte of them has been sent, unless either was appended with `repeat`. -ENOSPC.
+ */
+int ledger_append_event(struct ledger_connection *connection, uint64_t tag, uint64_t watch_serial, bool repeat,
+			const struct iovec *parts, size_t n_parts);
+
+/* All entries that wait are valid now, what was run is done. */
+void ledger_commit(struct ledger *ledger);
+
+/* All entries that wait are removed, what was run and is not done is input again. */
+void ledger_cut(struct ledger *ledger);
+
+/*
+ * Makes ready to send: *call is a message header in the mapping over the valid output (as many bytes as fit its buffers);
+ * pass it to sendmmsg with a count of 1. Returns false if there is nothing to send.
+ */
+bool ledger_send_begin(struct ledger_connection *connection, struct mmsghdr **call);
+
+/* `sent`: sendmmsg returned 1; what msg_len says is taken. Returns the bytes taken. */
+size_t ledger_send_end(struct ledger_connection *connection, bool sent);
+
+/* ---- figures ---- */
+
+struct ledger_figures {
+	size_t connections;
+	size_t blocks_used;
+	size_t blocks_free;
+	size_t block_size;
+	size_t file_size; /* bytes with memory behind them */
+};
+void ledger_figures(const struct ledger *ledger, struct ledger_figures *out);

@@ -1,0 +1,433 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The messages of a block are one run of bytes, so one buffer of a system call takes them all; what is one message and when it
+ * is valid stands in the entries at the other end. An entry is there when the block's `link` counts it, a block when the `link`
+ * before it (or the slot) names it: a message is appended by writing everything and then that one word, also where it lies in
+ * two blocks. Every block in the chain has at least one entry and the first one bytes that are not taken, unless all wait.
+ *
+ * Events are compared with those queued. A short queue is looked through; once there is more, a table is made from the whole
+ * queue and kept until it is empty, so each entry is entered once. A client that reads promptly never gets there.
+ */
+#include "ledger/queue.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/hash.h"
+#include "base/status.h"
+#include "ledger/duplicates.h"
+#include "ledger/ledger.h"
+#include "wire/message.h"
+
+enum {
+	BYTES_AND_ENTRIES = sizeof(((struct ledger_block *)NULL)->bytes),
+	PART_MIN = 64,	   /* a smaller rest of a block is left empty */
+	LOOKED_THROUGH = 16 /* entries */
+};
+
+/* A message with its watch before it: what fingerprints are made of. */
+struct flat_event {
+	uint64_t serial;
+	unsigned char bytes[MESSAGE_SIZE_MAX];
+};
+
+/* Where the bytes of this entry begin; the one of index `count` would begin where the last one ends. */
+static uint32_t entry_begin(struct ledger_block *block, uint32_t index)
+{
+	return index ? ledger_block_entry(block, index - 1)->end : 0;
+}
+
+static uint32_t block_end(struct ledger_block *block)
+{
+	return entry_begin(block, ledger_block_count(block));
+}
+
+static uint32_t block_number(const struct pool *pool, const struct ledger_block *block)
+{
+	return (uint32_t)(((const unsigned char *)block - pool->map) / LEDGER_BLOCK_SIZE);
+}
+
+static uint64_t make_link(uint32_t next, uint32_t count)
+{
+	return (uint64_t)next << 32 | count;
+}
+
+/* Copies bytes [from, from + len) of the message. */
+static void copy_part(const struct queue_message *message, size_t from, size_t len, unsigned char *to)
+{
+	for (const struct iovec *part = message->parts; len; part++) {
+		size_t n;
+
+		if (from >= part->iov_len) {
+			from -= part->iov_len;
+			continue;
+		}
+		n = part->iov_len - from < len ? part->iov_len - from : len;
+		memcpy(to, (const unsigned char *)part->iov_base + from, n);
+		to += n;
+		len -= n;
+		from = 0;
+	}
+}
+
+static void fill_entry(struct ledger_block *block, uint32_t index, const struct queue_message *message, uint32_t end,
+		       uint32_t more_flags)
+{
+	struct ledger_entry *entry = ledger_block_entry(block, index);
+
+	entry->tag = message->tag;
+	entry->about = message->about;
+	entry->end = end;
+	entry->flags = message->flags | more_flags;
+}
+
+/* Appends where the last block has only `room` bytes left for it, or there is no block. */
+static int append_to_new_block(struct pool *pool, struct ledger_connection *connection,
+			       const struct queue_message *message, uint32_t kept, size_t room)
+{
+	struct ledger_block *tail = connection->out_tail, *block;
+	uint32_t number = pool_take(pool, kept), count, end;
+	size_t first = room >= PART_MIN ? room : 0;
+
+	if (!number)
+		return -ENOSPC;
+	block = pool_block(pool, number);
+	block->base = connection->slot->out_pos + connection->queued + first;
+	copy_part(message, first, message->len - first, block->bytes);
+	fill_entry(block, 0, message, (uint32_t)(message->len - first), first ? LEDGER_ENTRY_CONTINUATION : 0);
+	block->link = make_link(0, 1);
+	if (!tail) {
+		publish_u32(&connection->slot->out_head, number);
+	} else {
+		count = ledger_block_count(tail);
+		if (first) {
+			end = block_end(tail);
+			copy_part(message, 0, first, tail->bytes + end);
+			fill_entry(tail, count++, message, end + (uint32_t)first, LEDGER_ENTRY_CONTINUES);
+		}
+		publish_u64(&tail->link, make_link(number, count));
+	}
+	connection->out_tail = block;
+	connection->blocks++;
+	connection->queued += message->len;
+	return 0;
+}
+
+int queue_append(struct pool *pool, struct ledger_connection *connection, const struct queue_message *message,
+		 uint32_t kept)
+{
+	struct ledger_block *tail = connection->out_tail;
+	uint32_t count, end;
+	size_t taken;
+
+	if (!tail)
+		return append_to_new_block(pool, connection, message, kept, 0);
+	count = ledger_block_count(tail);
+	end = block_end(tail);
+	taken = end + (count + 1) * sizeof(struct ledger_entry);
+	if (taken + message->len > BYTES_AND_ENTRIES)
+		return append_to_new_block(pool, connection, message, kept,
+					   taken < BYTES_AND_ENTRIES ? BYTES_AND_ENTRIES - taken : 0);
+	copy_part(message, 0, message->len, tail->bytes + end);
+	fill_entry(tail, count, message, end + (uint32_t)message->len, 0);
+	publish_u64(&tail->link, make_link(0, count + 1));
+	connection->queued += message->len;
+	return 0;
+}
+
+/* ---- events that are queued already ---- */
+
+static bool is_comparable(const struct ledger_entry *entry)
+{
+	return (entry->flags & (LEDGER_ENTRY_EVENT | LEDGER_ENTRY_CONTINUATION | LEDGER_ENTRY_REPEATED)) ==
+	       LEDGER_ENTRY_EVENT;
+}
+
+static uint32_t fingerprint(const unsigned char *hash_key, const struct flat_event *flat, size_t len)
+{
+	return (uint32_t)hash_short(hash_key, flat, offsetof(struct flat_event, bytes) + len);
+}
+
+/* The message that begins with this entry; returns its length. */
+static size_t flatten(const struct pool *pool, struct ledger_block *block, uint32_t index, struct flat_event *out)
+{
+	const struct ledger_entry *entry = ledger_block_entry(block, index);
+	uint32_t begin = entry_begin(block, index);
+	size_t len = entry->end - begin, rest;
+
+	out->serial = entry->about;
+	memcpy(out->bytes, block->bytes + begin, len);
+	if (entry->flags & LEDGER_ENTRY_CONTINUES) {
+		block = pool_block(pool, ledger_block_next(block));
+		rest = ledger_block_entry(block, 0)->end;
+		memcpy(out->bytes + len, block->bytes, rest);
+		len += rest;
+	}
+	return len;
+}
+
+/* The index of the entry whose bytes begin at this offset of the stream; it is known to be in this block. */
+static uint32_t find_entry(struct ledger_block *block, uint64_t at)
+{
+	uint32_t low = 0, high = ledger_block_count(block) - 1, offset = (uint32_t)(at - block->base);
+
+	while (low < high) {
+		uint32_t middle = (low + high) / 2;
+
+		if (ledger_block_entry(block, middle)->end <= offset)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static bool same_bytes(const unsigned char *bytes, const struct queue_message *message)
+{
+	for (size_t i = 0; i < message->n_parts; i++) {
+		size_t len = message->parts[i].iov_len;
+
+		if (len && memcmp(bytes, message->parts[i].iov_base, len) != 0)
+			return false;
+		bytes += len;
+	}
+	return true;
+}
+
+enum looked { LOOKED_FOUND, LOOKED_ABSENT, LOOKED_TOO_LONG };
+
+/* Looks through the queue from its end, if it is short. */
+static enum looked look_through(const struct pool *pool, const struct ledger_connection *connection,
+				const struct queue_message *message)
+{
+	struct ledger_block *tail = connection->out_tail;
+	uint32_t count = ledger_block_count(tail);
+
+	for (uint32_t i = count; i-- > 0;) {
+		const struct ledger_entry *entry = ledger_block_entry(tail, i);
+		uint32_t begin = entry_begin(tail, i);
+
+		if (tail->base + begin < connection->slot->out_pos)
+			return LOOKED_ABSENT;
+		if (count - i > LOOKED_THROUGH)
+			return LOOKED_TOO_LONG;
+		if (is_comparable(entry) && entry->about == message->about && entry->end - begin == message->len &&
+		    same_bytes(tail->bytes + begin, message))
+			return LOOKED_FOUND;
+	}
+	return connection->slot->out_head == block_number(pool, tail) ? LOOKED_ABSENT : LOOKED_TOO_LONG;
+}
+
+/* Without memory for the table, events are queued twice rather than refused. */
+static void forget_duplicates(struct ledger_connection *connection)
+{
+	duplicates_free(connection->duplicates);
+	connection->duplicates = NULL;
+}
+
+static void collect_duplicates(const struct pool *pool, struct ledger_connection *connection,
+			       const unsigned char *hash_key)
+{
+	uint64_t from = connection->slot->out_pos;
+	struct flat_event flat;
+
+	connection->duplicates = duplicates_new();
+	for (uint32_t number = connection->slot->out_head; number && connection->duplicates;) {
+		struct ledger_block *block = pool_block(pool, number);
+
+		for (uint32_t i = 0; i < ledger_block_count(block); i++) {
+			struct duplicate added = {.at = block->base + entry_begin(block, i), .block = number};
+
+			if (added.at < from || !is_comparable(ledger_block_entry(block, i)))
+				continue;
+			added.fingerprint = fingerprint(hash_key, &flat, flatten(pool, block, i, &flat));
+			if (duplicates_add(&connection->duplicates, &added, from)) {
+				forget_duplicates(connection);
+				return;
+			}
+		}
+		number = ledger_block_next(block);
+	}
+}
+
+static bool in_table(const struct pool *pool, const struct ledger_connection *connection, uint32_t print,
+		     const struct queue_message *message)
+{
+	size_t cursor = 0;
+	struct duplicate found;
+	struct flat_event flat;
+
+	while (duplicates_next(connection->duplicates, print, connection->slot->out_pos, &cursor, &found)) {
+		struct ledger_block *block = pool_block(pool, found.block);
+
+		if (flatten(pool, block, find_entry(block, found.at), &flat) == message->len &&
+		    flat.serial == message->about && same_bytes(flat.bytes, message))
+			return true;
+	}
+	return false;
+}
+
+/* An event for a connection with a table: compared by it and entered in it. */
+static int append_with_table(struct pool *pool, struct ledger_connection *connection, const unsigned char *hash_key,
+			     const struct queue_message *message)
+{
+	uint64_t at = connection->slot->out_pos + connection->queued;
+	struct ledger_block *tail = connection->out_tail;
+	struct duplicate added = {.at = at};
+	struct flat_event flat;
+	int result;
+
+	flat.serial = message->about;
+	copy_part(message, 0, message->len, flat.bytes);
+	added.fingerprint = fingerprint(hash_key, &flat, message->len);
+	if (in_table(pool, connection, added.fingerprint, message))
+		return STATUS_EEXIST;
+	result = queue_append(pool, connection, message, POOL_KEPT);
+	if (result)
+		return result;
+	if (at >= connection->out_tail->base)
+		tail = connection->out_tail;
+	added.block = block_number(pool, tail);
+	if (duplicates_add(&connection->duplicates, &added, connection->slot->out_pos))
+		forget_duplicates(connection);
+	return 0;
+}
+
+int queue_append_event(struct pool *pool, struct ledger_connection *connection, const unsigned char *hash_key,
+		       const struct queue_message *message)
+{
+	if (connection->out_tail && !(message->flags & LEDGER_ENTRY_REPEATED)) {
+		if (!connection->duplicates) {
+			switch (look_through(pool, connection, message)) {
+			case LOOKED_FOUND:
+				return STATUS_EEXIST;
+			case LOOKED_ABSENT:
+				break;
+			case LOOKED_TOO_LONG:
+				collect_duplicates(pool, connection, hash_key);
+				break;
+			}
+		}
+		if (connection->duplicates)
+			return append_with_table(pool, connection, hash_key, message);
+	}
+	return queue_append(pool, connection, message, POOL_KEPT);
+}
+
+/* ---- cutting and sending ---- */
+
+static void give_chain(struct pool *pool, struct ledger_connection *connection, uint32_t number)
+{
+	while (number) {
+		uint32_t next = ledger_block_next(pool_block(pool, number));
+
+		pool_give(pool, number);
+		connection->blocks--;
+		number = next;
+	}
+}
+
+void queue_drop(struct pool *pool, struct ledger_connection *connection)
+{
+	uint32_t head = connection->slot->out_head;
+
+	publish_u32(&connection->slot->out_head, 0);
+	give_chain(pool, connection, head);
+	connection->out_tail = NULL;
+	if (connection->duplicates)
+		forget_duplicates(connection);
+}
+
+void queue_mark(struct pool *pool, struct ledger_connection *connection)
+{
+	struct ledger_block *tail = connection->out_tail;
+
+	connection->mark_block = tail ? block_number(pool, tail) : 0;
+	connection->mark_count = tail ? ledger_block_count(tail) : 0;
+}
+
+static void remove_cut_duplicates(const struct pool *pool, struct ledger_connection *connection,
+				  const unsigned char *hash_key)
+{
+	uint32_t number = connection->mark_block ? connection->mark_block : connection->slot->out_head;
+	uint32_t i = connection->mark_block ? connection->mark_count : 0;
+	struct flat_event flat;
+
+	while (number) {
+		struct ledger_block *block = pool_block(pool, number);
+
+		for (; i < ledger_block_count(block); i++)
+			if (is_comparable(ledger_block_entry(block, i)))
+				duplicates_remove(connection->duplicates,
+						  fingerprint(hash_key, &flat, flatten(pool, block, i, &flat)),
+						  block->base + entry_begin(block, i));
+		i = 0;
+		number = ledger_block_next(block);
+	}
+}
+
+void queue_cut(struct pool *pool, struct ledger_connection *connection, const unsigned char *hash_key)
+{
+	struct ledger_block *mark;
+	uint32_t rest;
+
+	if (connection->duplicates)
+		remove_cut_duplicates(pool, connection, hash_key);
+	connection->queued = connection->ready;
+	if (connection->queued == 0) {
+		queue_drop(pool, connection);
+		return;
+	}
+	mark = pool_block(pool, connection->mark_block);
+	rest = ledger_block_next(mark);
+	publish_u64(&mark->link, make_link(0, connection->mark_count));
+	give_chain(pool, connection, rest);
+	connection->out_tail = mark;
+}
+
+size_t queue_ready(const struct pool *pool, const struct ledger_connection *connection, struct iovec *buffers,
+		   size_t n_buffers)
+{
+	uint64_t pos = connection->slot->out_pos, left = connection->ready;
+	uint32_t number = connection->slot->out_head;
+	size_t n = 0;
+
+	while (left && n < n_buffers) {
+		struct ledger_block *block = pool_block(pool, number);
+		uint64_t offset = pos - block->base;
+		uint64_t len = block_end(block) - offset;
+
+		if (len > left)
+			len = left;
+		buffers[n].iov_base = block->bytes + offset;
+		buffers[n++].iov_len = len;
+		pos += len;
+		left -= len;
+		number = ledger_block_next(block);
+	}
+	return n;
+}
+
+void queue_taken(struct pool *pool, struct ledger_connection *connection)
+{
+	struct ledger_slot *slot = connection->slot;
+	uint32_t number = slot->out_head;
+
+	if (connection->queued == 0) {
+		queue_drop(pool, connection);
+		return;
+	}
+	for (;;) {
+		struct ledger_block *block = pool_block(pool, number);
+		uint32_t next = ledger_block_next(block);
+
+		if (slot->out_pos < block->base + block_end(block))
+			return;
+		if (number == connection->mark_block)
+			connection->mark_block = 0;
+		publish_u32(&slot->out_head, next);
+		pool_give(pool, number);
+		connection->blocks--;
+		number = next;
+	}
+}

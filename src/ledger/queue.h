@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "ledger/pool.h"
+
+struct ledger_connection;
+
+/* The output of one connection: a chain of blocks from slot->out_head to connection->out_tail; both empty or neither. */
+
+struct queue_message {
+	uint64_t tag;
+	uint64_t about;
+	uint32_t flags; /* LEDGER_ENTRY_* */
+	const struct iovec *parts;
+	size_t n_parts;
+	size_t len; /* of all parts, at most MESSAGE_SIZE_MAX */
+};
+
+/* Appends; `kept`: blocks of the pool that must be left. `queued` is counted; `ready` is not. -ENOSPC, and nothing has changed. */
+int queue_append(struct pool *pool, struct ledger_connection *connection, const struct queue_message *message,
+		 uint32_t kept);
+
+/* The same for an event: STATUS_EEXIST if it is there already and unsent. */
+int queue_append_event(struct pool *pool, struct ledger_connection *connection, const unsigned char *hash_key,
+		       const struct queue_message *message);
+
+/* Notes where to cut: all that is appended from now on waits. */
+void queue_mark(struct pool *pool, struct ledger_connection *connection);
+
+/* Removes what was appended since queue_mark. */
+void queue_cut(struct pool *pool, struct ledger_connection *connection, const unsigned char *hash_key);
+
+/* Describes the ready output in `buffers`, as many as there are at most; returns how many were filled. */
+size_t queue_ready(const struct pool *pool, const struct ledger_connection *connection, struct iovec *buffers,
+		   size_t n_buffers);
+
+/* Gives back the blocks in front of slot->out_pos. */
+void queue_taken(struct pool *pool, struct ledger_connection *connection);
+
+/* Gives back everything. */
+void queue_drop(struct pool *pool, struct ledger_connection *connection);
