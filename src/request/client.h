@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ledger/ledger.h"
+#include "store/transaction.h"
+#include "watch/watch.h"
+#include "wire/permissions.h"
+
+struct turn;
+
+/* One connection as requests know it: for whom it speaks, what it has set up. The front embeds it in its own connection. */
+struct client {
+	uint64_t id; /* unique in the daemon's life */
+	struct caller caller;
+	struct ledger_connection ledger;
+	struct watch_owner watches;
+
+	struct transaction *transactions; /* utlist, owner_previous/owner_next */
+	size_t n_transactions;
+	uint32_t last_transaction_id;
+
+	bool broken;	      /* sent what cannot be followed: the front must end it */
+	bool out_of_room;     /* its next request waits until the ledger has room */
+	bool events_dropped;  /* logged already */
+	bool has_output;      /* in turn->with_output */
+	struct client *output_previous, *output_next;
+};
+
+/* -ENOSPC: the ledger has no room. */
+int client_init(struct client *client, struct turn *turn, uint64_t id, const struct caller *caller);
+
+/* Gives back watches, transactions and the ledger's part. Not while the turn has uncommitted changes. */
+void client_deinit(struct client *client, struct turn *turn);
+
+/* STATUS_ENOENT: none of this number. */
+int client_transaction(const struct client *client, uint32_t id, struct transaction **out);
+
+/* Takes it out of the client's and frees it. */
+void client_free_transaction(struct client *client, struct transaction *transaction);
+
+/* Frees all transactions (RESET_WATCHES, the end). */
+void client_forget_transactions(struct client *client);

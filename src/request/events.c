@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * From changes to events. Each change is matched in the index of watches, and of each hit it is asked whether its owner may
+ * know: it may if it can read the node, could read it before the change, or can read the parent, where it would see the name
+ * come or go (XSA-115). Who is privileged may always, so for it nothing is looked up.
+ */
+#include <stddef.h>
+#include <utlist.h>
+
+#include "request/turn.h"
+#include "store/changes.h"
+#include "store/node.h"
+#include "wire/message.h"
+
+/* What one client may be owed before further events are dropped: replies wait for room elsewhere, events have no way back. */
+enum { QUEUED_MAX = 2 << 20 };
+
+struct delivery {
+	struct turn *turn;
+	const struct change *change;
+};
+
+static struct client *client_of(const struct watch_owner *owner)
+{
+	return (struct client *)((char *)(uintptr_t)owner - offsetof(struct client, watches));
+}
+
+void turn_note_output(struct turn *turn, struct client *client)
+{
+	if (!client->has_output)
+		DL_APPEND2(turn->with_output, client, output_previous, output_next);
+	client->has_output = true;
+}
+
+static void drop(struct turn *turn, struct client *client, const char *why)
+{
+	turn->figures.events_dropped++;
+	if (client->events_dropped)
+		return;
+	client->events_dropped = true;
+	log_warning(turn->log, "connection %llu of domain %u: an event was dropped: %s", (unsigned long long)client->id,
+		    client->caller.domid, why);
+}
+
+/* `path`: the event's, with its NUL. */
+static void append(struct turn *turn, const struct watch *watch, const struct path *path)
+{
+	struct client *client = client_of(watch->owner);
+	size_t path_size = path->len - watch->hidden + 1, token_size = watch->token_len + 1;
+	struct message_header header = {.type = MESSAGE_WATCH_EVENT, .len = (uint32_t)(path_size + token_size)};
+	unsigned char head[MESSAGE_HEADER_SIZE];
+	struct iovec parts[] = {
+	    {head, sizeof(head)},
+	    {(char *)(uintptr_t)path->text + watch->hidden, path_size},
+	    {(char *)(uintptr_t)watch->token, token_size},
+	};
+
+	if (header.len > MESSAGE_PAYLOAD_MAX) {
+		drop(turn, client, "path and token together exceed a message");
+		return;
+	}
+	if (client->ledger.queued > QUEUED_MAX) {
+		drop(turn, client, "the client does not read");
+		return;
+	}
+	message_write_header(head, &header);
+	int result = ledger_append_event(&client->ledger, store_tag(turn->store), watch->serial, path_is_special(path), parts, 3);
+	if (result < 0)
+		drop(turn, client, "no room");
+	if (result)
+		return;
+	turn->figures.events++;
+	turn_note_output(turn, client);
+}
+
+static bool may_read(const struct caller *caller, const struct permission_list *list)
+{
+	return list->entries && permissions_for(list->entries, list->n, caller) & PERMISSION_READ;
+}
+
+static bool may_read_parent(struct turn *turn, const struct caller *caller, const struct change *change)
+{
+	struct path parent = {change->path.text, path_parent_len(&change->path)};
+	struct MDB_txn *txn;
+	struct node node;
+
+	if (change->parent.entries)
+		return may_read(caller, &change->parent);
+	txn = parent.len ? store_view(turn->store) : NULL;
+	if (!txn || node_get(turn->store, txn, &parent, &node))
+		return false;
+	return permissions_for(node.permissions, node.n_permissions, caller) & PERMISSION_READ;
+}
+
+static int hit(void *context, struct watch *watch)
+{
+	struct delivery *delivery = context;
+	const struct change *change = delivery->change;
+	const struct caller *caller = &client_of(watch->owner)->caller;
+
+	if (caller->privileged || may_read(caller, &change->now) || may_read(caller, &change->before) ||
+	    may_read_parent(delivery->turn, caller, change))
+		append(delivery->turn, watch, &change->path);
+	return 0;
+}
+
+void events_append(struct turn *turn, const struct changes *changes)
+{
+	if (!watch_count(turn->watches))
+		return;
+	for (const struct change *change = changes->first; change; change = change->next) {
+		struct delivery delivery = {turn, change};
+		if (watch_match(turn->watches, &change->path, change->exact, hit, &delivery))
+			log_error(turn->log, "out of memory: events of %s are lost", change->path.text);
+	}
+}
+
+void events_append_first(struct turn *turn, const struct watch *watch)
+{
+	struct path path = {watch->path, watch->path_len};
+
+	append(turn, watch, &path);
+}

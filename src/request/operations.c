@@ -1,0 +1,466 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The operations of docs/misc/xenstore.txt, but for CONTROL. Each decodes its arguments completely before it does anything.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <utlist.h>
+
+#include "request/request.h"
+
+/* ---- arguments ---- */
+
+static bool is_in_transaction(const struct request *request)
+{
+	return request->tree.transaction;
+}
+
+static int path_of(struct request *request, const char *given, size_t len, bool specials, struct path *out)
+{
+	const struct client *client = request->client;
+	size_t limit = client->caller.privileged ? 0 : request->turn->quotas->hard[QUOTA_PATH_MAX];
+
+	return path_canonicalize(given, len, client->caller.domid, specials, limit, request->path_buffer, out);
+}
+
+int request_path(struct request *request, bool specials, struct path *out)
+{
+	size_t len;
+	const char *given = reader_string(&request->arguments, &len);
+
+	return given ? path_of(request, given, len, specials, out) : STATUS_EINVAL;
+}
+
+int request_number(struct request *request, uint64_t max, uint64_t *out)
+{
+	size_t len;
+	const char *text = reader_string(&request->arguments, &len);
+	uint64_t number = 0;
+
+	if (!text || !len)
+		return STATUS_EINVAL;
+	for (size_t i = 0; i < len; i++) {
+		if (text[i] < '0' || text[i] > '9')
+			return STATUS_EINVAL;
+		number = number * 10 + (uint64_t)(text[i] - '0');
+		if (number > max)
+			return STATUS_EINVAL;
+	}
+	*out = number;
+	return 0;
+}
+
+int request_end(struct request *request)
+{
+	return request->arguments.failed || reader_left(&request->arguments) ? STATUS_EINVAL : 0;
+}
+
+/* The only argument is a path. */
+static int only_path(struct request *request, bool specials, struct path *out)
+{
+	int result = request_path(request, specials, out);
+
+	return result ? result : request_end(request);
+}
+
+/* ---- nodes ---- */
+
+static int operation_directory(struct request *request, struct reply *reply)
+{
+	struct tree_names names;
+	struct path path;
+	int result = only_path(request, false, &path);
+
+	if (!result)
+		result = tree_list(&request->tree, &path, MESSAGE_PAYLOAD_MAX, &names);
+	if (!result)
+		reply_set(reply, names.bytes, names.len);
+	return result;
+}
+
+/* The names from `offset` on that fit behind the generation count; after the last one an empty string. */
+static int operation_directory_part(struct request *request, struct reply *reply)
+{
+	struct tree_names names;
+	struct path path;
+	uint64_t offset;
+	int result = request_path(request, false, &path);
+
+	if (!result)
+		result = request_number(request, UINT32_MAX, &offset);
+	if (!result)
+		result = request_end(request);
+	if (!result)
+		result = tree_list(&request->tree, &path, 0, &names);
+	if (result)
+		return result;
+
+	char *bytes = arena_alloc(&request->turn->arena, MESSAGE_PAYLOAD_MAX);
+	if (!bytes)
+		return STATUS_ENOMEM;
+	size_t len = (size_t)snprintf(bytes, MESSAGE_PAYLOAD_MAX, "%" PRIu64, names.generation) + 1;
+	while (offset < names.len) {
+		size_t name_size = strnlen(names.bytes + offset, names.len - offset - 1) + 1;
+		if (len + name_size > MESSAGE_PAYLOAD_MAX)
+			break;
+		memcpy(bytes + len, names.bytes + offset, name_size);
+		len += name_size;
+		offset += name_size;
+	}
+	if (offset >= names.len && len < MESSAGE_PAYLOAD_MAX)
+		bytes[len++] = 0;
+	reply_set(reply, bytes, len);
+	return 0;
+}
+
+static int operation_read(struct request *request, struct reply *reply)
+{
+	struct node node;
+	struct path path;
+	int result = only_path(request, false, &path);
+
+	if (!result)
+		result = tree_read(&request->tree, &path, &node);
+	if (!result)
+		reply_set(reply, node.value, node.value_len);
+	return result;
+}
+
+static int operation_write(struct request *request, struct reply *reply)
+{
+	struct path path;
+	int result = request_path(request, false, &path);
+
+	(void)reply;
+	if (result)
+		return result;
+	size_t len = reader_left(&request->arguments);
+	return tree_write(&request->tree, &path, reader_bytes(&request->arguments, len), len);
+}
+
+static int operation_mkdir(struct request *request, struct reply *reply)
+{
+	struct path path;
+	int result = only_path(request, false, &path);
+
+	(void)reply;
+	return result ? result : tree_mkdir(&request->tree, &path);
+}
+
+static int operation_rm(struct request *request, struct reply *reply)
+{
+	struct path path;
+	int result = only_path(request, false, &path);
+
+	(void)reply;
+	return result ? result : tree_remove(&request->tree, &path);
+}
+
+static int operation_get_perms(struct request *request, struct reply *reply)
+{
+	struct node node;
+	struct path path;
+	struct buffer text;
+	int result = only_path(request, true, &path);
+
+	if (!result)
+		result = tree_permissions(&request->tree, &path, &node);
+	if (result)
+		return result;
+	buffer_init(&text);
+	permissions_format(node.permissions, node.n_permissions, &text);
+	char *copy = text.failed ? NULL : arena_copy(&request->turn->arena, text.bytes, text.len);
+	size_t len = text.len;
+	buffer_deinit(&text);
+	if (!copy)
+		return STATUS_ENOMEM;
+	reply_set(reply, copy, len);
+	return 0;
+}
+
+/* Entries for domains that do not exist are left out; such an owner is refused. */
+static int drop_unknown_domains(const struct domains *domains, struct permission *permissions, size_t *n)
+{
+	size_t kept = 1;
+
+	if (!domain_exists(domains, permissions[0].domid))
+		return STATUS_ENOENT;
+	for (size_t i = 1; i < *n; i++) {
+		if (permissions[i].domid == DOMID_ANY_NUMBER || domain_exists(domains, permissions[i].domid))
+			permissions[kept++] = permissions[i];
+	}
+	*n = kept;
+	return 0;
+}
+
+static int operation_set_perms(struct request *request, struct reply *reply)
+{
+	struct permission permissions[MESSAGE_PAYLOAD_MAX / 3];
+	struct path path;
+	size_t n;
+	int result = request_path(request, true, &path);
+
+	(void)reply;
+	if (result)
+		return result;
+	size_t len = reader_left(&request->arguments);
+	const char *text = reader_bytes(&request->arguments, len);
+	result = permissions_parse(text, len, permissions, sizeof(permissions) / sizeof(permissions[0]), &n);
+	if (!result)
+		result = drop_unknown_domains(request->turn->domains, permissions, &n);
+	return result ? result : tree_set_permissions(&request->tree, &path, permissions, n);
+}
+
+/* ---- watches ---- */
+
+/* The path of WATCH and UNWATCH; *hidden: what a relative path was completed with. */
+static int watch_path(struct request *request, struct path *path, size_t *hidden)
+{
+	size_t len;
+	const char *given = reader_string(&request->arguments, &len);
+
+	if (!given)
+		return STATUS_EINVAL;
+	int result = path_of(request, given, len, true, path);
+	if (!result)
+		*hidden = path_is_relative(given, len) ? path->len - len : 0;
+	return result;
+}
+
+static int operation_watch(struct request *request, struct reply *reply)
+{
+	struct client *client = request->client;
+	uint64_t depth;
+	size_t hidden, token_len;
+	struct path path;
+	struct watch *watch;
+	int result = watch_path(request, &path, &hidden);
+
+	if (result)
+		return result;
+	const char *token = reader_string(&request->arguments, &token_len);
+	if (!token)
+		return STATUS_EINVAL;
+	bool has_depth = reader_left(&request->arguments);
+	if (has_depth && (request_number(request, INT32_MAX, &depth) || request_end(request)))
+		return STATUS_EINVAL;
+	if (!client->caller.privileged && client->watches.count >= request->turn->quotas->hard[QUOTA_WATCHES])
+		return STATUS_ENOSPC;
+	result = watch_add(request->turn->watches, &client->watches, &path, hidden, token, token_len, has_depth ? (int)depth : -1,
+			   &watch);
+	if (!result)
+		reply->watch = watch;
+	return result;
+}
+
+static int operation_unwatch(struct request *request, struct reply *reply)
+{
+	struct turn *turn = request->turn;
+	size_t hidden, token_len;
+	struct path path;
+	struct watch *watch;
+	int result = watch_path(request, &path, &hidden);
+
+	(void)reply;
+	if (result)
+		return result;
+	const char *token = reader_string(&request->arguments, &token_len);
+	if (!token || request_end(request))
+		return STATUS_EINVAL;
+	result = watch_find(turn->watches, &request->client->watches, &path, token, token_len, &watch);
+	if (!result)
+		watch_remove(turn->watches, watch);
+	return result;
+}
+
+static int operation_reset_watches(struct request *request, struct reply *reply)
+{
+	(void)reply;
+	watch_owner_clear(request->turn->watches, &request->client->watches);
+	client_forget_transactions(request->client);
+	return 0;
+}
+
+/* ---- transactions ---- */
+
+/* The next number that none of the client's open transactions has; never 0. */
+static uint32_t next_transaction_id(struct client *client)
+{
+	struct transaction *transaction;
+
+	do {
+		if (!++client->last_transaction_id)
+			client->last_transaction_id = 1;
+	} while (!client_transaction(client, client->last_transaction_id, &transaction));
+	return client->last_transaction_id;
+}
+
+static int operation_transaction_start(struct request *request, struct reply *reply)
+{
+	struct client *client = request->client;
+	struct transaction *transaction;
+
+	if (is_in_transaction(request))
+		return STATUS_EBUSY;
+	if (!client->caller.privileged && client->n_transactions >= request->turn->quotas->hard[QUOTA_TRANSACTIONS])
+		return STATUS_ENOSPC;
+	int result = transaction_start(request->turn->store, &client->caller, &transaction);
+	if (result)
+		return result;
+	transaction->id = next_transaction_id(client);
+	DL_APPEND2(client->transactions, transaction, owner_previous, owner_next);
+	client->n_transactions++;
+
+	char text[16];
+	int len = snprintf(text, sizeof(text), "%" PRIu32, transaction->id);
+	char *copy = arena_copy(&request->turn->arena, text, (size_t)len);
+	if (!copy) {
+		client_free_transaction(client, transaction);
+		return STATUS_ENOMEM;
+	}
+	reply_set(reply, copy, (size_t)len + 1);
+	return 0;
+}
+
+static int operation_transaction_end(struct request *request, struct reply *reply)
+{
+	struct turn *turn = request->turn;
+	struct transaction *transaction = request->tree.transaction;
+	size_t len;
+	const char *how = reader_string(&request->arguments, &len);
+	int result = 0;
+
+	(void)reply;
+	if (!how || len != 1 || (*how != 'T' && *how != 'F') || request_end(request))
+		return STATUS_EINVAL;
+	if (!transaction)
+		return STATUS_ENOENT;
+	if (*how == 'T')
+		result = transaction_commit(transaction, &turn->limits, &turn->arena, request->tree.watched, &request->tree.changes);
+	if (result < 0)
+		return result;
+	turn->figures.conflicts += result == STATUS_EAGAIN;
+	int error = turn_end_transaction(turn, request->client, transaction);
+	return error ? error : result;
+}
+
+/* ---- domains ---- */
+
+static int domid_argument(struct request *request, uint16_t *out)
+{
+	uint64_t number;
+	int result = request_number(request, UINT16_MAX, &number);
+
+	if (result)
+		return result;
+	*out = (uint16_t)number;
+	return 0;
+}
+
+static int operation_get_domain_path(struct request *request, struct reply *reply)
+{
+	uint16_t domid;
+	int result = domid_argument(request, &domid);
+
+	if (!result)
+		result = request_end(request);
+	if (result)
+		return result;
+	char *text = arena_alloc(&request->turn->arena, PATH_DOMAIN_BUFFER);
+	if (!text)
+		return STATUS_ENOMEM;
+	reply_set(reply, text, path_of_domain(domid, text) + 1);
+	return 0;
+}
+
+static int operation_is_domain_introduced(struct request *request, struct reply *reply)
+{
+	uint16_t domid;
+	int result = domid_argument(request, &domid);
+
+	if (!result)
+		result = request_end(request);
+	if (result)
+		return result;
+	reply_set_string(reply, domid == DOMID_SELF_NUMBER || domain_exists(request->turn->domains, domid) ? "T" : "F");
+	return 0;
+}
+
+/* INTRODUCE needs rings: there is no domain to be had without. Arguments: domid, frame of the ring, event channel. */
+static int operation_introduce(struct request *request, struct reply *reply)
+{
+	size_t len;
+	uint64_t port;
+	uint16_t domid;
+	int result = domid_argument(request, &domid);
+
+	(void)reply;
+	if (!result && !reader_string(&request->arguments, &len))
+		result = STATUS_EINVAL;
+	if (!result)
+		result = request_number(request, UINT32_MAX, &port);
+	if (!result && domain_is_privileged(request->turn->domains, domid))
+		result = STATUS_EINVAL;
+	return result ? result : STATUS_ENOENT;
+}
+
+/* RELEASE and RESUME: of another domain than the daemon's own, of which there is none. */
+static int operation_on_domain(struct request *request, struct reply *reply)
+{
+	uint16_t domid;
+	int result = domid_argument(request, &domid);
+
+	(void)reply;
+	if (!result)
+		result = request_end(request);
+	if (!result && domain_is_privileged(request->turn->domains, domid))
+		result = STATUS_EINVAL;
+	return result ? result : STATUS_ENOENT;
+}
+
+static int operation_set_target(struct request *request, struct reply *reply)
+{
+	uint16_t domid, target;
+	int result = domid_argument(request, &domid);
+
+	(void)reply;
+	if (!result)
+		result = domid_argument(request, &target);
+	if (!result)
+		result = request_end(request);
+	return result ? result : STATUS_ENOENT;
+}
+
+/* ---- the table ---- */
+
+const struct operation *operation_of(uint32_t type)
+{
+	enum { MEMORY = OPERATION_CHANGES_MEMORY, PRIVILEGED = OPERATION_PRIVILEGED, IN_TRANSACTION = OPERATION_IN_TRANSACTION };
+	static const struct operation none = {NULL, 0};
+	static const struct operation operations[MESSAGE_TYPE_COUNT] = {
+	    [MESSAGE_CONTROL] = {operation_control, MEMORY | PRIVILEGED},
+	    [MESSAGE_DIRECTORY] = {operation_directory, IN_TRANSACTION},
+	    [MESSAGE_READ] = {operation_read, IN_TRANSACTION},
+	    [MESSAGE_GET_PERMS] = {operation_get_perms, IN_TRANSACTION},
+	    [MESSAGE_WATCH] = {operation_watch, MEMORY},
+	    [MESSAGE_UNWATCH] = {operation_unwatch, MEMORY},
+	    [MESSAGE_TRANSACTION_START] = {operation_transaction_start, MEMORY | IN_TRANSACTION},
+	    [MESSAGE_TRANSACTION_END] = {operation_transaction_end, IN_TRANSACTION},
+	    [MESSAGE_INTRODUCE] = {operation_introduce, PRIVILEGED},
+	    [MESSAGE_RELEASE] = {operation_on_domain, PRIVILEGED},
+	    [MESSAGE_GET_DOMAIN_PATH] = {operation_get_domain_path, 0},
+	    [MESSAGE_WRITE] = {operation_write, IN_TRANSACTION},
+	    [MESSAGE_MKDIR] = {operation_mkdir, IN_TRANSACTION},
+	    [MESSAGE_RM] = {operation_rm, IN_TRANSACTION | OPERATION_DELETES},
+	    [MESSAGE_SET_PERMS] = {operation_set_perms, IN_TRANSACTION},
+	    [MESSAGE_IS_DOMAIN_INTRODUCED] = {operation_is_domain_introduced, PRIVILEGED},
+	    [MESSAGE_RESUME] = {operation_on_domain, PRIVILEGED},
+	    [MESSAGE_SET_TARGET] = {operation_set_target, PRIVILEGED},
+	    [MESSAGE_RESET_WATCHES] = {operation_reset_watches, MEMORY},
+	    [MESSAGE_DIRECTORY_PART] = {operation_directory_part, IN_TRANSACTION},
+	};
+
+	return type < MESSAGE_TYPE_COUNT ? &operations[type] : &none;
+}

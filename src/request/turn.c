@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Running requests. A turn that has changed the store stays open until turn_commit, so that many requests share a commit; all
+ * its replies and events carry its tag. What changes memory (watches, transactions, settings) is not undone when a commit
+ * fails, so it never shares a turn with changes of the store: such a request commits first and then is valid at once.
+ *
+ * When a turn fails, store, ledger and the transactions it ended are put back, and its requests, which are input again, are
+ * run in the same order with a commit each. One that fails alone is tried again with more room (in the end with the room
+ * kept for deletions, if it is one), then answered with the error.
+ */
+#include "request/turn.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+#include "request/request.h"
+
+enum { TRIES_ALONE = 4 };
+
+/* What came of one look at a client's input. */
+enum run_result { RUN_NOTHING, RUN_DONE, RUN_FAULT };
+
+void turn_quotas_changed(struct turn *turn)
+{
+	quotas_limits(turn->quotas, &turn->limits);
+}
+
+static int watched_below(void *context, const struct path *path, int (*found)(void *found_context, const struct path *path),
+			 void *found_context)
+{
+	return watch_below(context, path, found, found_context);
+}
+
+void turn_init(struct turn *turn)
+{
+	turn->watched = (struct watched_paths){watched_below, turn->watches};
+	arena_init(&turn->arena);
+	turn->runs = NULL;
+	turn->n_runs = turn->runs_capacity = 0;
+	turn->ended = NULL;
+	turn->n_ended = turn->ended_capacity = 0;
+	turn->with_output = NULL;
+	turn->figures = (struct turn_figures){0};
+	turn_quotas_changed(turn);
+}
+
+void turn_deinit(struct turn *turn)
+{
+	arena_deinit(&turn->arena);
+	free(turn->runs);
+	free(turn->ended);
+}
+
+/* ---- what a turn remembers ---- */
+
+static int grow(void **array, size_t *capacity, size_t item_size)
+{
+	size_t wanted = *capacity ? 2 * *capacity : 64;
+	void *grown = realloc(*array, wanted * item_size);
+
+	if (!grown)
+		return -ENOMEM;
+	*array = grown;
+	*capacity = wanted;
+	return 0;
+}
+
+int turn_end_transaction(struct turn *turn, struct client *client, struct transaction *transaction)
+{
+	if (!store_tag(turn->store)) {
+		client_free_transaction(client, transaction);
+		return 0;
+	}
+	if (turn->n_ended == turn->ended_capacity) {
+		void *ended = turn->ended;
+		int error = grow(&ended, &turn->ended_capacity, sizeof(*turn->ended));
+		if (error)
+			return error;
+		turn->ended = ended;
+	}
+	transaction->ended = true;
+	turn->ended[turn->n_ended++] = (struct turn_ended){client, transaction};
+	return 0;
+}
+
+static void free_ended(struct turn *turn)
+{
+	for (size_t i = 0; i < turn->n_ended; i++)
+		client_free_transaction(turn->ended[i].client, turn->ended[i].transaction);
+	turn->n_ended = 0;
+}
+
+static void reopen_ended(struct turn *turn)
+{
+	for (size_t i = 0; i < turn->n_ended; i++)
+		turn->ended[i].transaction->ended = false;
+	turn->n_ended = 0;
+}
+
+static int remember_run(struct turn *turn, struct client *client)
+{
+	if (turn->n_runs == turn->runs_capacity) {
+		void *runs = turn->runs;
+		int error = grow(&runs, &turn->runs_capacity, sizeof(*turn->runs));
+		if (error)
+			return error;
+		turn->runs = runs;
+	}
+	turn->runs[turn->n_runs++] = client;
+	return 0;
+}
+
+/* ---- one request ---- */
+
+static void trace(struct turn *turn, const struct client *client, const char *direction, uint32_t type, const char *bytes, size_t len)
+{
+	char text[128];
+	size_t n = 0;
+
+	if (turn->log->trace_fd < 0 || !(turn->log->trace & LOG_TRACE_IO))
+		return;
+	for (; n < len && n < sizeof(text) - 1; n++)
+		text[n] = bytes[n] >= ' ' && bytes[n] < 127 ? bytes[n] : ' ';
+	text[n] = 0;
+	const char *name = message_type_name(type);
+	log_trace_line(turn->log, "%s d%u c%llu %s (%s)", direction, client->caller.domid, (unsigned long long)client->id,
+		       name ? name : "?", text);
+}
+
+static void append_reply(struct turn *turn, struct client *client, const struct message_header *header, int result,
+			 const struct reply *reply)
+{
+	const char *bytes = "OK";
+	size_t len = 3;
+
+	if (!result && reply->is_set) {
+		bytes = reply->bytes;
+		len = reply->len;
+		if (len > MESSAGE_PAYLOAD_MAX)
+			result = STATUS_E2BIG;
+	}
+	if (result) {
+		bytes = reply_error_name(result);
+		len = strlen(bytes) + 1;
+	}
+	struct message_header answer = *header;
+	unsigned char head[MESSAGE_HEADER_SIZE];
+	struct iovec parts[] = {{head, sizeof(head)}, {(char *)(uintptr_t)bytes, len}};
+
+	answer.len = (uint32_t)len;
+	if (result)
+		answer.type = MESSAGE_ERROR;
+	message_write_header(head, &answer);
+	trace(turn, client, "OUT", answer.type, bytes, len);
+	if (ledger_append_reply(&client->ledger, store_tag(turn->store), parts, 2)) {
+		/* ledger_reserve has promised room: without its reply the client cannot go on. */
+		client->broken = true;
+		log_error(turn->log, "no room for a reply to connection %llu: it is closed", (unsigned long long)client->id);
+	}
+	turn_note_output(turn, client);
+}
+
+static int run_operation(struct turn *turn, struct client *client, const struct operation *operation,
+			 const struct message *message, struct request *request, struct reply *reply)
+{
+	*reply = (struct reply){0};
+	request->turn = turn;
+	request->client = client;
+	request->header = &message->header;
+	reader_init(&request->arguments, message->payload, message->header.len);
+	request->tree = (struct tree){
+	    .store = turn->store,
+	    .caller = client->caller,
+	    .limits = &turn->limits,
+	    .watched = watch_count(turn->watches) ? &turn->watched : NULL,
+	    .arena = &turn->arena,
+	};
+	if (!operation->run)
+		return STATUS_ENOSYS;
+	if (operation->flags & OPERATION_PRIVILEGED && !client->caller.privileged)
+		return STATUS_EACCES;
+	if (operation->flags & OPERATION_IN_TRANSACTION && message->header.transaction_id) {
+		int result = client_transaction(client, message->header.transaction_id, &request->tree.transaction);
+		if (result)
+			return result;
+	}
+	return operation->run(request, reply);
+}
+
+static bool needs_clean_turn(const struct operation *operation, const struct message_header *header)
+{
+	return operation->flags & OPERATION_CHANGES_MEMORY ||
+	       (operation->flags & OPERATION_IN_TRANSACTION && header->transaction_id && header->type != MESSAGE_TRANSACTION_END);
+}
+
+/* The client's next message; RUN_NOTHING where there is no whole one. */
+static enum run_result next_message(struct client *client, struct message *message)
+{
+	size_t len;
+	const char *bytes = ledger_input(&client->ledger, &len);
+
+	if (client->broken || !len)
+		return RUN_NOTHING;
+	switch (message_parse(bytes, len, message)) {
+	case MESSAGE_TOO_LONG:
+		client->broken = true;
+		return RUN_DONE;
+	case MESSAGE_WHOLE:
+		return RUN_DONE;
+	default:
+		return RUN_NOTHING;
+	}
+}
+
+/*
+ * Runs `message`, the first of the client's input. After a fault it still is, and the store's turn has to be put back. With
+ * `answer` not 0 it is not run but answered with that.
+ */
+static enum run_result run_message(struct turn *turn, struct client *client, const struct message *message, int answer)
+{
+	const struct operation *operation = operation_of(message->header.type);
+	struct request request;
+	struct reply reply = {0};
+	int result = answer;
+
+	arena_reset(&turn->arena);
+	trace(turn, client, "IN", message->header.type, message->payload, message->header.len);
+	if (!answer)
+		result = run_operation(turn, client, operation, message, &request, &reply);
+	if (!answer && (result < 0 || turn->store->fault))
+		return RUN_FAULT;
+	ledger_ran(&client->ledger, MESSAGE_HEADER_SIZE + message->header.len);
+	turn->figures.requests++;
+	if (!result && request.tree.changes.first)
+		events_append(turn, &request.tree.changes);
+	append_reply(turn, client, &message->header, result, &reply);
+	if (!result && reply.watch)
+		events_append_first(turn, reply.watch);
+	return RUN_DONE;
+}
+
+/* ---- after a fault ---- */
+
+static void put_back(struct turn *turn)
+{
+	store_abort(turn->store);
+	ledger_cut(turn->ledger);
+	reopen_ended(turn);
+}
+
+static bool deletes(const struct message *message)
+{
+	return operation_of(message->header.type)->flags & OPERATION_DELETES;
+}
+
+static int commit_store(struct turn *turn)
+{
+	int fault = turn->store->fault;
+
+	if (fault || !store_tag(turn->store))
+		return fault;
+	fault = store_commit(turn->store);
+	if (fault)
+		return fault;
+	turn->figures.commits++;
+	ledger_commit(turn->ledger);
+	free_ended(turn);
+	return 0;
+}
+
+/* Runs the client's next request with a commit of its own, and answers it whatever comes. */
+static void run_alone(struct turn *turn, struct client *client)
+{
+	struct message message;
+	int fault = -EIO;
+
+	if (ledger_reserve(turn->ledger) || next_message(client, &message) == RUN_NOTHING || client->broken)
+		return;
+	for (int i = 0; i < TRIES_ALONE; i++) {
+		enum run_result result = run_message(turn, client, &message, 0);
+		fault = result == RUN_FAULT && !turn->store->fault ? -EIO : commit_store(turn);
+		if (result == RUN_DONE && !fault) {
+			store_return_room(turn->store);
+			return;
+		}
+		put_back(turn);
+		if (fault != -ENOSPC || store_make_room(turn->store, deletes(&message)))
+			break;
+	}
+	store_return_room(turn->store);
+	run_message(turn, client, &message, fault);
+}
+
+/* All requests of the failed turn, each alone. */
+static void run_again(struct turn *turn)
+{
+	struct client **runs = turn->runs;
+	size_t n = turn->n_runs;
+
+	turn->runs = NULL;
+	turn->n_runs = turn->runs_capacity = 0;
+	turn->figures.turns_run_again++;
+	put_back(turn);
+	for (size_t i = 0; i < n; i++)
+		run_alone(turn, runs[i]);
+	free(runs);
+}
+
+void turn_commit(struct turn *turn)
+{
+	if (commit_store(turn))
+		run_again(turn);
+	turn->n_runs = 0;
+}
+
+bool turn_run_next(struct turn *turn, struct client *client)
+{
+	struct message message;
+
+	if (next_message(client, &message) == RUN_NOTHING)
+		return false;
+	if (client->broken)
+		return true;
+	if (store_tag(turn->store) && needs_clean_turn(operation_of(message.header.type), &message.header)) {
+		turn_commit(turn);
+		/* The client's earlier requests may have been run again; this one is still the next. */
+		if (next_message(client, &message) == RUN_NOTHING || client->broken)
+			return client->broken;
+	}
+	client->out_of_room = ledger_reserve(turn->ledger) || remember_run(turn, client);
+	if (client->out_of_room)
+		return false;
+	if (run_message(turn, client, &message, 0) == RUN_FAULT)
+		run_again(turn);
+	else if (!store_tag(turn->store))
+		turn->n_runs = 0;
+	return true;
+}

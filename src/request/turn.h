@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/log.h"
+#include "domain/domain.h"
+#include "domain/quota.h"
+#include "ledger/ledger.h"
+#include "request/client.h"
+#include "store/changes.h"
+#include "store/store.h"
+#include "watch/watch.h"
+
+/* A transaction that a request of the turn has ended. */
+struct turn_ended {
+	struct client *client;
+	struct transaction *transaction;
+};
+
+/* Counters for CONTROL. */
+struct turn_figures {
+	uint64_t requests;
+	uint64_t commits;
+	uint64_t conflicts;	  /* TRANSACTION_END answered EAGAIN */
+	uint64_t turns_run_again; /* after a failed commit */
+	uint64_t events;
+	uint64_t events_dropped;  /* too long, or the client does not read */
+};
+
+/*
+ * What requests work on, and the turn they are part of. All requests that one turn of the event loop brought share one commit
+ * of the store; it makes their effects, replies and events valid at once. If it fails, nothing of the turn remains, the requests
+ * are run again with a commit each, and the one that fails alone is answered with the error.
+ */
+struct turn {
+	struct store *store;
+	struct ledger *ledger;
+	struct watch_index *watches;
+	struct domains *domains;
+	struct quotas *quotas;
+	struct tree_limits limits; /* of quotas; turn_quotas_changed */
+	struct log *log;
+
+	struct arena arena;	      /* of the request that is run */
+	struct watched_paths watched; /* of `watches`, as the store asks for them */
+	struct client **runs;	      /* whose requests were run since the last commit, in order */
+	size_t n_runs, runs_capacity;
+	struct turn_ended *ended; /* freed with the commit */
+	size_t n_ended, ended_capacity;
+	struct client *with_output; /* whose output is to be sent at the end of the turn */
+	struct turn_figures figures;
+};
+
+void turn_init(struct turn *turn);   /* the members above `arena` are set by the caller */
+void turn_deinit(struct turn *turn);
+void turn_quotas_changed(struct turn *turn);
+
+/*
+ * Runs the client's next request, if the ledger holds a whole one. True: one was run (or the client broke, see
+ * client->broken); false: there is none, or no room for its reply.
+ */
+bool turn_run_next(struct turn *turn, struct client *client);
+
+/* Ends the turn: all that was run is valid after it. */
+void turn_commit(struct turn *turn);
+
+/*
+ * The request that is run has ended this transaction of its client: it is freed once that is certain. -ENOMEM: it is not ended.
+ */
+int turn_end_transaction(struct turn *turn, struct client *client, struct transaction *transaction);
+
+/* Remembers that the client has output to be sent. */
+void turn_note_output(struct turn *turn, struct client *client);
+
+/* events.c: appends the events that `changes` cause, under the turn's tag, before the reply of their request. */
+void events_append(struct turn *turn, const struct changes *changes);
+
+/* ... and the first event of a watch that was just set. */
+void events_append_first(struct turn *turn, const struct watch *watch);
