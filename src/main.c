@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Start and end of the process. In the background the parent stays until the daemon serves or has failed, so that whoever
+ * starts it sees the messages and gets a true exit status.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "options.h"
+#include "server.h"
+
+#ifndef PACKAGE_VERSION
+#define PACKAGE_VERSION "unknown"
+#endif
+
+/*
+ * Goes into the background; the parent never returns. *ready: a descriptor to which the daemon writes a byte once it serves.
+ */
+static int go_to_background(int *ready)
+{
+	int ends[2];
+	char byte;
+
+	if (pipe2(ends, O_CLOEXEC))
+		return -errno;
+	pid_t child = fork();
+	if (child < 0)
+		return -errno;
+	if (child) {
+		close(ends[1]);
+		_exit(read(ends[0], &byte, 1) == 1 ? EXIT_SUCCESS : EXIT_FAILURE);
+	}
+	close(ends[0]);
+	setsid();
+	*ready = ends[1];
+	return 0;
+}
+
+/* From now on nobody waits at the terminal. */
+static void leave_terminal(struct log *log, int ready)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	if (chdir("/"))
+		log_warning(log, "cannot leave the working directory: %s", strerror(errno));
+	if (write(ready, "", 1) != 1)
+		log_warning(log, "whoever started the daemon is gone");
+	close(ready);
+	log->foreground = false;
+	for (int fd = 0; fd <= 2 && null >= 0; fd++)
+		dup2(null, fd);
+	if (null > 2)
+		close(null);
+}
+
+static int write_pid_file(struct log *log, const char *path)
+{
+	FILE *file = fopen(path, "we");
+
+	if (!file || fprintf(file, "%ld\n", (long)getpid()) < 0 || fclose(file)) {
+		log_error(log, "pid file %s: %s", path, strerror(errno));
+		return -errno;
+	}
+	return 0;
+}
+
+static const char *pid_file_path(const struct options *options, char *buffer, size_t size)
+{
+	const char *directory = getenv("XENSTORED_RUNDIR");
+
+	if (options->pid_file)
+		return options->pid_file;
+	snprintf(buffer, size, "%s/xenstored.pid", directory && *directory ? directory : "/run/xenstored");
+	return buffer;
+}
+
+static int start_trace(struct log *log, const struct options *options)
+{
+	char words[256], *rest, *word;
+
+	if (options->trace_control) {
+		snprintf(words, sizeof(words), "%s", options->trace_control);
+		for (word = strtok_r(words, ",", &rest); word; word = strtok_r(NULL, ",", &rest)) {
+			if (log_trace_switch(log, word)) {
+				log_error(log, "--trace-control: \"%s\" is not understood", word);
+				return -EINVAL;
+			}
+		}
+	}
+	int error = options->trace_file ? log_trace_to(log, options->trace_file) : 0;
+	if (error)
+		log_error(log, "trace file %s: %s", options->trace_file, strerror(-error));
+	return error;
+}
+
+static int serve(const struct options *options, struct log *log)
+{
+	char buffer[4096];
+	const char *pid_file = pid_file_path(options, buffer, sizeof(buffer));
+	struct server *server = NULL;
+	int ready = -1;
+	int error = options->no_fork ? 0 : go_to_background(&ready);
+
+	if (!error)
+		error = start_trace(log, options);
+	if (!error)
+		error = server_new(options, log, &server);
+	if (!error)
+		error = write_pid_file(log, pid_file);
+	if (!error) {
+		for (size_t i = 0; i < options->n_ignored; i++)
+			log_notice(log, "option --%s is accepted and means nothing here", options->ignored[i]);
+		if (options->output_pid)
+			printf("%ld\n", (long)getpid());
+		fflush(stdout);
+		if (!options->no_fork)
+			leave_terminal(log, ready);
+		server_run(server);
+		unlink(pid_file);
+	}
+	server_free(server);
+	return error ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+int main(int argc, char **argv)
+{
+	struct options options;
+	struct log log;
+
+	if (options_parse(argc, argv, &options))
+		return 2;
+	if (options.help) {
+		options_print_help(argv[0]);
+		return EXIT_SUCCESS;
+	}
+	if (options.version) {
+		printf("lxenstored %s\n", PACKAGE_VERSION);
+		return EXIT_SUCCESS;
+	}
+	/* Messages of the start go to the terminal in any case. */
+	log_init(&log, true);
+	int status = serve(&options, &log);
+	log_deinit(&log);
+	return status;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "domain/quota.h"
+
+/* The command line: C xenstored's options, of 4.17 and of today, and lxenstored's own. */
+struct options {
+	bool no_fork;
+	bool output_pid;
+	bool no_xen;
+	bool no_keeper;
+	bool map;	       /* --store-mode map */
+	bool sync;	       /* --store-sync */
+	bool help, version;
+	const char *pid_file;  /* NULL: the default in the run directory */
+	const char *trace_file;
+	const char *trace_control;
+	const char *store;     /* NULL: the default in the run directory */
+	size_t store_size;     /* bytes */
+	uint16_t own_domid, privileged_domid;
+	struct quotas quotas;
+	const char *ignored[32]; /* options accepted that mean nothing here */
+	size_t n_ignored;
+};
+
+/* Fills *out; strings point into argv. STATUS_EINVAL: a wrong option, said on standard error. */
+int options_parse(int argc, char **argv, struct options *out);
+
+/* --help */
+void options_print_help(const char *program);

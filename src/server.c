@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * struct server owns the parts and gives each what it needs of the others. The order of opening is the order of dependence;
+ * server_free goes the other way and accepts a server that was opened only in part.
+ */
+#include "server.h"
+
+#include <errno.h>
+#include <ev.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "front/socket.h"
+#include "front/xen.h"
+#include "request/turn.h"
+
+enum { FILE_NAME_SIZE = 4096 };
+
+struct server {
+	struct log *log;
+	struct ev_loop *loop;
+	ev_signal terminate, interrupt, reopen;
+	struct xen *xen; /* NULL with --no-xen */
+	struct domains domains;
+	struct quotas quotas;
+	struct turn turn;
+	bool turn_ready;
+	struct socket_front *socket;
+	char run_directory[FILE_NAME_SIZE];
+};
+
+/* ---- places ---- */
+
+static int join(char out[FILE_NAME_SIZE], const char *directory, const char *name)
+{
+	int len = snprintf(out, FILE_NAME_SIZE, "%s/%s", directory, name);
+
+	return len < 0 || len >= FILE_NAME_SIZE ? -ENAMETOOLONG : 0;
+}
+
+static int find_run_directory(struct server *server)
+{
+	const char *directory = getenv("XENSTORED_RUNDIR");
+
+	snprintf(server->run_directory, sizeof(server->run_directory), "%s", directory && *directory ? directory : "/run/xenstored");
+	if (mkdir(server->run_directory, 0755) && errno != EEXIST) {
+		int error = -errno;
+		log_error(server->log, "run directory %s: %s", server->run_directory, strerror(-error));
+		return error;
+	}
+	return 0;
+}
+
+static void read_boot_id(char out[40])
+{
+	FILE *file = fopen("/proc/sys/kernel/random/boot_id", "re");
+	size_t len = file ? fread(out, 1, 39, file) : 0;
+
+	out[len] = 0;
+	out[strcspn(out, "\n")] = 0;
+	if (file)
+		fclose(file);
+}
+
+/* ---- parts ---- */
+
+static int open_store(struct server *server, const struct options *options)
+{
+	char store_path[FILE_NAME_SIZE], ledger_path[FILE_NAME_SIZE], boot_id[40];
+	int error = 0;
+
+	if (options->store)
+		error = snprintf(store_path, sizeof(store_path), "%s", options->store) >= FILE_NAME_SIZE ? -ENAMETOOLONG : 0;
+	else
+		error = join(store_path, server->run_directory, "store.mdb");
+	if (!error && snprintf(ledger_path, sizeof(ledger_path), "%s-ledger", store_path) >= FILE_NAME_SIZE)
+		error = -ENAMETOOLONG;
+	if (!error)
+		error = ledger_open(ledger_path, 0, &server->turn.ledger);
+	if (error == -EBUSY)
+		log_error(server->log, "store %s: another lxenstored is running on it", store_path);
+	else if (error)
+		log_error(server->log, "ledger %s: %s", ledger_path, strerror(-error));
+	if (error)
+		return error;
+
+	read_boot_id(boot_id);
+	struct store_options store_options = {
+	    .path = store_path,
+	    .size_limit = options->store_size,
+	    .map = options->map,
+	    .sync = options->sync,
+	    .boot_id = boot_id,
+	    .log = server->log,
+	};
+	error = store_open(&store_options, &server->turn.store);
+	if (error)
+		return error;
+	error = ledger_begin(server->turn.ledger, server->turn.store->meta.id);
+	if (error)
+		log_error(server->log, "ledger %s: %s", ledger_path, strerror(-error));
+	return error;
+}
+
+static int open_turn(struct server *server, const struct options *options)
+{
+	domains_init(&server->domains, options->own_domid, options->privileged_domid);
+	server->quotas = options->quotas;
+	server->turn.domains = &server->domains;
+	server->turn.quotas = &server->quotas;
+	server->turn.log = server->log;
+	server->turn.watches = watch_index_new();
+	if (!server->turn.watches)
+		return -ENOMEM;
+	turn_init(&server->turn);
+	server->turn_ready = true;
+	return 0;
+}
+
+static int open_socket(struct server *server)
+{
+	char default_path[FILE_NAME_SIZE];
+	const char *path = getenv("XENSTORED_PATH");
+	int error = join(default_path, server->run_directory, "socket");
+
+	if (!path || !*path)
+		path = default_path;
+	if (!error)
+		error = socket_front_open(server->loop, &server->turn, path, &server->socket);
+	if (error)
+		log_error(server->log, "socket %s: %s", path, strerror(-error));
+	return error;
+}
+
+/* Each client needs a descriptor: take as many as are allowed. */
+static void raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+
+	if (!getrlimit(RLIMIT_NOFILE, &limit)) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
+/* ---- signals ---- */
+
+static void stop_event(struct ev_loop *loop, ev_signal *signal, int events)
+{
+	(void)signal;
+	(void)events;
+	ev_break(loop, EVBREAK_ALL);
+}
+
+static void reopen_event(struct ev_loop *loop, ev_signal *signal, int events)
+{
+	struct log *log = signal->data;
+
+	(void)loop;
+	(void)events;
+	if (log->trace_fd >= 0)
+		log_trace_open(log);
+}
+
+static void handle_signals(struct server *server)
+{
+	signal(SIGPIPE, SIG_IGN);
+	ev_signal_init(&server->terminate, stop_event, SIGTERM);
+	ev_signal_start(server->loop, &server->terminate);
+	ev_signal_init(&server->interrupt, stop_event, SIGINT);
+	ev_signal_start(server->loop, &server->interrupt);
+	ev_signal_init(&server->reopen, reopen_event, SIGHUP);
+	server->reopen.data = server->log;
+	ev_signal_start(server->loop, &server->reopen);
+}
+
+/* ---- the whole ---- */
+
+static int open_parts(struct server *server, const struct options *options)
+{
+	int error = find_run_directory(server);
+
+	if (!error && !options->no_xen)
+		error = xen_open(server->log, &server->xen);
+	if (!error)
+		error = open_store(server, options);
+	if (!error)
+		error = open_turn(server, options);
+	if (!error)
+		error = open_socket(server);
+	return error;
+}
+
+int server_new(const struct options *options, struct log *log, struct server **out)
+{
+	struct server *server = calloc(1, sizeof(*server));
+
+	if (!server)
+		return -ENOMEM;
+	server->log = log;
+	server->loop = ev_loop_new(EVFLAG_AUTO);
+	if (!server->loop) {
+		log_error(log, "no event loop can be made");
+		free(server);
+		return -ENOSYS;
+	}
+	raise_descriptor_limit();
+	handle_signals(server);
+	int error = open_parts(server, options);
+	if (error) {
+		server_free(server);
+		return error;
+	}
+	*out = server;
+	return 0;
+}
+
+void server_run(struct server *server)
+{
+	ev_run(server->loop, 0);
+}
+
+void server_free(struct server *server)
+{
+	if (!server)
+		return;
+	socket_front_close(server->socket);
+	if (server->turn_ready)
+		turn_deinit(&server->turn);
+	watch_index_free(server->turn.watches);
+	store_close(server->turn.store);
+	ledger_close(server->turn.ledger);
+	xen_close(server->xen);
+	ev_signal_stop(server->loop, &server->terminate);
+	ev_signal_stop(server->loop, &server->interrupt);
+	ev_signal_stop(server->loop, &server->reopen);
+	ev_loop_destroy(server->loop);
+	free(server);
+}
