@@ -128,53 +128,62 @@ static void disarm(const struct ledger_connection *connection)
 	publish_u64(&connection->ledger->pool.header->armed.call, LEDGER_IDLE);
 }
 
-/* Takes a block whose first byte is that at `done`, with a copy of what is not done. */
-static int fresh_input(struct ledger_connection *connection)
+static size_t input_room(const struct ledger_slot *slot, const struct ledger_block *block)
 {
-	struct pool *pool = &connection->ledger->pool;
-	struct ledger_slot *slot = connection->slot;
-	uint32_t number = pool_take(pool, POOL_KEPT), old = slot->in_block;
+	return sizeof(block->bytes) - (slot->in_pos - block->base);
+}
+
+/* A block for a connection that has no input. */
+static struct ledger_block *first_input(struct pool *pool, struct ledger_slot *slot)
+{
+	uint32_t number = pool_take(pool, POOL_KEPT);
 	struct ledger_block *block;
 
 	if (!number)
-		return -ENOSPC;
+		return NULL;
+	block = pool_block(pool, number);
+	block->base = slot->in_pos;
+	publish_u32(&slot->in_block, number);
+	return block;
+}
+
+/* A fresh block in the place of the input block, with a copy of what is not done at its front. */
+static struct ledger_block *carry_over(struct pool *pool, struct ledger_slot *slot)
+{
+	uint32_t number = pool_take(pool, POOL_KEPT), old = slot->in_block;
+	const struct ledger_block *from = pool_block(pool, old);
+	struct ledger_block *block;
+
+	if (!number)
+		return NULL;
 	block = pool_block(pool, number);
 	block->base = slot->done;
-	block->link = 0;
-	if (old) {
-		const struct ledger_block *from = pool_block(pool, old);
-
-		memcpy(block->bytes, from->bytes + (slot->done - from->base), slot->in_pos - slot->done);
-	}
+	memcpy(block->bytes, from->bytes + (slot->done - from->base), slot->in_pos - slot->done);
 	publish_u32(&slot->in_block, number);
-	if (old)
-		pool_give(pool, old);
-	return 0;
+	pool_give(pool, old);
+	return block;
 }
 
-static size_t input_room(const struct ledger_connection *connection)
+/* The input block, with room in it for the rest of a message that has begun. */
+static int prepare_input(struct pool *pool, struct ledger_slot *slot, struct ledger_block **out)
 {
-	const struct ledger_block *block = pool_block(&connection->ledger->pool, connection->slot->in_block);
-
-	return sizeof(block->bytes) - (connection->slot->in_pos - block->base);
-}
-
-/* The input block with room in it. */
-static int prepare_input(struct ledger_connection *connection)
-{
-	struct ledger_slot *slot = connection->slot;
 	uint64_t kept = slot->in_pos - slot->done;
+	struct ledger_block *block, *fresh;
 	size_t room;
-	int result;
 
-	if (!slot->in_block)
-		return fresh_input(connection);
-	room = input_room(connection);
+	if (!slot->in_block) {
+		*out = first_input(pool, slot);
+		return *out ? 0 : -ENOSPC;
+	}
+	*out = block = pool_block(pool, slot->in_block);
+	room = input_room(slot, block);
 	if (kept + room >= MESSAGE_SIZE_MAX)
 		return room ? 0 : -EAGAIN;
-	/* What is not done is less than one message, and its rest may not fit behind it. */
-	result = fresh_input(connection);
-	return room ? 0 : result;
+	/* What is not done is less than a message. If it cannot be moved now, some of its rest may fit nevertheless. */
+	fresh = carry_over(pool, slot);
+	if (fresh)
+		*out = fresh;
+	return fresh || room ? 0 : -ENOSPC;
 }
 
 int ledger_receive_begin(struct ledger_connection *connection, struct mmsghdr **call)
@@ -183,13 +192,12 @@ int ledger_receive_begin(struct ledger_connection *connection, struct mmsghdr **
 	struct ledger_slot *slot = connection->slot;
 	struct ledger_header *header = pool->header;
 	struct ledger_block *block;
-	int result = prepare_input(connection);
+	int result = prepare_input(pool, slot, &block);
 
 	if (result)
 		return result;
-	block = pool_block(pool, slot->in_block);
 	header->receive_buffer.iov_base = block->bytes + (slot->in_pos - block->base);
-	header->receive_buffer.iov_len = input_room(connection);
+	header->receive_buffer.iov_len = input_room(slot, block);
 	header->receive.msg_len = 0;
 	arm(connection, LEDGER_RECEIVE, slot->in_pos);
 	*call = &header->receive;

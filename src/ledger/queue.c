@@ -70,6 +70,17 @@ static void copy_part(const struct queue_message *message, size_t from, size_t l
 	}
 }
 
+static void copy_whole(const struct queue_message *message, unsigned char *to)
+{
+	for (size_t i = 0; i < message->n_parts; i++) {
+		size_t len = message->parts[i].iov_len;
+
+		if (len)
+			memcpy(to, message->parts[i].iov_base, len);
+		to += len;
+	}
+}
+
 static void fill_entry(struct ledger_block *block, uint32_t index, const struct queue_message *message, uint32_t end,
 		       uint32_t more_flags)
 {
@@ -81,12 +92,33 @@ static void fill_entry(struct ledger_block *block, uint32_t index, const struct 
 	entry->flags = message->flags | more_flags;
 }
 
-/* Appends where the last block has only `room` bytes left for it, or there is no block. */
-static int append_to_new_block(struct pool *pool, struct ledger_connection *connection,
-			       const struct queue_message *message, uint32_t kept, size_t room)
+/* Appends to an empty queue. */
+static int append_first(struct pool *pool, struct ledger_connection *connection, const struct queue_message *message,
+			uint32_t kept)
+{
+	uint32_t number = pool_take(pool, kept);
+	struct ledger_block *block;
+
+	if (!number)
+		return -ENOSPC;
+	block = pool_block(pool, number);
+	block->base = connection->slot->out_pos;
+	block->link = make_link(0, 1);
+	copy_whole(message, block->bytes);
+	fill_entry(block, 0, message, (uint32_t)message->len, 0);
+	publish_u32(&connection->slot->out_head, number);
+	connection->out_tail = block;
+	connection->blocks = 1;
+	connection->queued = message->len;
+	return 0;
+}
+
+/* Appends where the last block has only `room` bytes left for the message. */
+static int append_in_parts(struct pool *pool, struct ledger_connection *connection, const struct queue_message *message,
+			   uint32_t kept, size_t room)
 {
 	struct ledger_block *tail = connection->out_tail, *block;
-	uint32_t number = pool_take(pool, kept), count, end;
+	uint32_t number = pool_take(pool, kept), count = ledger_block_count(tail), end = block_end(tail);
 	size_t first = room >= PART_MIN ? room : 0;
 
 	if (!number)
@@ -96,17 +128,11 @@ static int append_to_new_block(struct pool *pool, struct ledger_connection *conn
 	copy_part(message, first, message->len - first, block->bytes);
 	fill_entry(block, 0, message, (uint32_t)(message->len - first), first ? LEDGER_ENTRY_CONTINUATION : 0);
 	block->link = make_link(0, 1);
-	if (!tail) {
-		publish_u32(&connection->slot->out_head, number);
-	} else {
-		count = ledger_block_count(tail);
-		if (first) {
-			end = block_end(tail);
-			copy_part(message, 0, first, tail->bytes + end);
-			fill_entry(tail, count++, message, end + (uint32_t)first, LEDGER_ENTRY_CONTINUES);
-		}
-		publish_u64(&tail->link, make_link(number, count));
+	if (first) {
+		copy_part(message, 0, first, tail->bytes + end);
+		fill_entry(tail, count++, message, end + (uint32_t)first, LEDGER_ENTRY_CONTINUES);
 	}
+	publish_u64(&tail->link, make_link(number, count));
 	connection->out_tail = block;
 	connection->blocks++;
 	connection->queued += message->len;
@@ -121,14 +147,14 @@ int queue_append(struct pool *pool, struct ledger_connection *connection, const 
 	size_t taken;
 
 	if (!tail)
-		return append_to_new_block(pool, connection, message, kept, 0);
+		return append_first(pool, connection, message, kept);
 	count = ledger_block_count(tail);
 	end = block_end(tail);
 	taken = end + (count + 1) * sizeof(struct ledger_entry);
 	if (taken + message->len > BYTES_AND_ENTRIES)
-		return append_to_new_block(pool, connection, message, kept,
-					   taken < BYTES_AND_ENTRIES ? BYTES_AND_ENTRIES - taken : 0);
-	copy_part(message, 0, message->len, tail->bytes + end);
+		return append_in_parts(pool, connection, message, kept,
+				       taken < BYTES_AND_ENTRIES ? BYTES_AND_ENTRIES - taken : 0);
+	copy_whole(message, tail->bytes + end);
 	fill_entry(tail, count, message, end + (uint32_t)message->len, 0);
 	publish_u64(&tail->link, make_link(0, count + 1));
 	connection->queued += message->len;
@@ -278,7 +304,7 @@ static int append_with_table(struct pool *pool, struct ledger_connection *connec
 	int result;
 
 	flat.serial = message->about;
-	copy_part(message, 0, message->len, flat.bytes);
+	copy_whole(message, flat.bytes);
 	added.fingerprint = fingerprint(hash_key, &flat, message->len);
 	if (in_table(pool, connection, added.fingerprint, message))
 		return STATUS_EEXIST;
