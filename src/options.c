@@ -15,7 +15,16 @@
 #include "base/status.h"
 
 /* Options without a letter. */
-enum { OPTION_STORE = 256, OPTION_STORE_SIZE, OPTION_STORE_MODE, OPTION_STORE_SYNC, OPTION_NO_KEEPER, OPTION_NO_XEN, OPTION_VERSION, OPTION_TRACE_CONTROL };
+enum {
+	OPTION_STORE = 256,
+	OPTION_STORE_SIZE,
+	OPTION_STORE_MODE,
+	OPTION_STORE_SYNC,
+	OPTION_NO_KEEPER,
+	OPTION_NO_XEN,
+	OPTION_VERSION,
+	OPTION_TRACE_CONTROL
+};
 
 static const size_t default_store_size = (size_t)1 << 30;
 static const size_t least_store_size = 256 * 1024;
@@ -34,7 +43,8 @@ static const struct option_description descriptions[] = {
     {'N', "no-fork", no_argument, NULL, "stay in the foreground, messages to standard error"},
     {'P', "output-pid", no_argument, NULL, "print the process id"},
     {'T', "trace-file", required_argument, "FILE", "write a line per request and reply to FILE"},
-    {OPTION_TRACE_CONTROL, "trace-control", required_argument, "+SWITCH,-SWITCH...", "what the trace holds: obj, io, wrl, acc, tdb"},
+    {OPTION_TRACE_CONTROL, "trace-control", required_argument, "+SWITCH,-SWITCH...",
+     "what the trace holds: obj, io, wrl, acc, tdb"},
     {'E', "entry-nb", required_argument, "N", "nodes that a domain may own (default 1000)"},
     {'S', "entry-size", required_argument, "N", "bytes of a node (default 2048)"},
     {'W', "watch-nb", required_argument, "N", "watches that a domain may have (default 128)"},
@@ -47,7 +57,8 @@ static const struct option_description descriptions[] = {
     {'m', "master-domid", required_argument, "DOMID", "domain whose connections the socket serves (default 0)"},
     {OPTION_STORE, "store", required_argument, "FILE", "the store (default: store.mdb in the run directory)"},
     {OPTION_STORE_SIZE, "store-size", required_argument, "SIZE", "bytes it may grow to; K, M, G may follow (default 1G)"},
-    {OPTION_STORE_MODE, "store-mode", required_argument, "plain|map", "how it is written: safe against stray pointers, or faster"},
+    {OPTION_STORE_MODE, "store-mode", required_argument, "plain|map",
+     "how it is written: safe against stray pointers, or faster"},
     {OPTION_STORE_SYNC, "store-sync", no_argument, NULL, "sync each commit: for a store on a disk"},
     {OPTION_NO_KEEPER, "no-keeper", no_argument, NULL, "run without the process that holds connections"},
     {OPTION_NO_XEN, "no-xen", no_argument, NULL, "serve the socket only, touch no hypervisor"},
@@ -75,7 +86,8 @@ void options_print_help(const char *program)
 			 description->argument ? " " : "", description->argument ? description->argument_name : "");
 		printf("  %-36s %s\n", text, description->help ? description->help : "accepted, means nothing here");
 	}
-	printf("\nRun directory: $XENSTORED_RUNDIR, else /run/xenstored. Socket: $XENSTORED_PATH, else socket in the run directory.\n");
+	printf("\nRun directory: $XENSTORED_RUNDIR, else /run/xenstored. Socket: $XENSTORED_PATH, else socket in the run "
+	       "directory.\n");
 }
 
 static int complain(const char *option, const char *value)

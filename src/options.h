@@ -13,14 +13,14 @@ struct options {
 	bool output_pid;
 	bool no_xen;
 	bool no_keeper;
-	bool map;	       /* --store-mode map */
-	bool sync;	       /* --store-sync */
+	bool map;  /* --store-mode map */
+	bool sync; /* --store-sync */
 	bool help, version;
-	const char *pid_file;  /* NULL: the default in the run directory */
+	const char *pid_file; /* NULL: the default in the run directory */
 	const char *trace_file;
 	const char *trace_control;
-	const char *store;     /* NULL: the default in the run directory */
-	size_t store_size;     /* bytes */
+	const char *store; /* NULL: the default in the run directory */
+	size_t store_size; /* bytes */
 	uint16_t own_domid, privileged_domid;
 	struct quotas quotas;
 	const char *ignored[32]; /* options accepted that mean nothing here */

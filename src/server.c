@@ -48,7 +48,8 @@ static int find_run_directory(struct server *server)
 {
 	const char *directory = getenv("XENSTORED_RUNDIR");
 
-	snprintf(server->run_directory, sizeof(server->run_directory), "%s", directory && *directory ? directory : "/run/xenstored");
+	snprintf(server->run_directory, sizeof(server->run_directory), "%s",
+		 directory && *directory ? directory : "/run/xenstored");
 	if (mkdir(server->run_directory, 0755) && errno != EEXIST) {
 		int error = -errno;
 		log_error(server->log, "run directory %s: %s", server->run_directory, strerror(-error));

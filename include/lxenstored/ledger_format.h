@@ -57,8 +57,8 @@ struct ledger_slot {
 	uint64_t connection_id;
 	uint32_t state; /* enum ledger_state */
 	uint32_t epoch;
-	uint64_t in_pos; /* offset in the input up to which it was received */
-	uint64_t done;	 /* offset behind the last request that is known to be answered; a valid reply may say more */
+	uint64_t in_pos;   /* offset in the input up to which it was received */
+	uint64_t done;	   /* offset behind the last request that is known to be answered; a valid reply may say more */
 	uint64_t out_pos;  /* offset in the output up to which it was taken */
 	uint32_t in_block; /* holds the input from `done` to in_pos; 0: nothing there */
 	uint32_t out_head; /* first block of the output; 0: none */

@@ -27,11 +27,11 @@ enum {
 
 /* Record of key "m". */
 struct store_meta {
-	char magic[12];	    /* STORE_MAGIC, NUL padded */
-	uint32_t version;   /* of the format: a reader of version N reads stores of versions up to N */
+	char magic[12];			       /* STORE_MAGIC, NUL padded */
+	uint32_t version;		       /* of the format: a reader of version N reads stores of versions up to N */
 	unsigned char id[STORE_ID_SIZE];       /* random; the ledger beside the store bears the same */
 	unsigned char hash_key[STORE_ID_SIZE]; /* of the hashes in 'l' keys */
-	char boot_id[40];   /* of the host when the store was made, as the kernel prints it; NUL padded */
+	char boot_id[40];		       /* of the host when the store was made, as the kernel prints it; NUL padded */
 };
 
 /* Head of a node's record; then n_permissions entries of 4 bytes, then path_len bytes of path ('l' keys only), then the value. */

@@ -18,7 +18,8 @@
 #include "base/status.h"
 
 const struct log_trace_name log_trace_names[] = {
-    {"obj", LOG_TRACE_OBJ}, {"io", LOG_TRACE_IO}, {"wrl", LOG_TRACE_WRL}, {"acc", LOG_TRACE_ACC}, {"tdb", LOG_TRACE_TDB}, {NULL, 0},
+    {"obj", LOG_TRACE_OBJ}, {"io", LOG_TRACE_IO},   {"wrl", LOG_TRACE_WRL},
+    {"acc", LOG_TRACE_ACC}, {"tdb", LOG_TRACE_TDB}, {NULL, 0},
 };
 
 void log_init(struct log *log, bool foreground)
@@ -40,8 +41,10 @@ void log_deinit(struct log *log)
 
 void log_write(struct log *log, enum log_level level, const char *format, ...)
 {
-	static const int priorities[] = {
-	    [LOG_LEVEL_ERROR] = LOG_ERR, [LOG_LEVEL_WARNING] = LOG_WARNING, [LOG_LEVEL_NOTICE] = LOG_NOTICE, [LOG_LEVEL_DEBUG] = LOG_DEBUG};
+	static const int priorities[] = {[LOG_LEVEL_ERROR] = LOG_ERR,
+					 [LOG_LEVEL_WARNING] = LOG_WARNING,
+					 [LOG_LEVEL_NOTICE] = LOG_NOTICE,
+					 [LOG_LEVEL_DEBUG] = LOG_DEBUG};
 	char text[2048];
 	va_list arguments;
 

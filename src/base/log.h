@@ -24,8 +24,8 @@ struct log {
 	bool foreground;
 	enum log_level level;
 	char *trace_path; /* owned; NULL: none */
-	int trace_fd;     /* -1: closed */
-	uint32_t trace;   /* LOG_TRACE_* that are on */
+	int trace_fd;	  /* -1: closed */
+	uint32_t trace;	  /* LOG_TRACE_* that are on */
 };
 
 void log_init(struct log *log, bool foreground);

@@ -231,7 +231,7 @@ static void run_ready(struct socket_front *front)
 {
 	struct connection *connection, *next;
 
-	DL_FOREACH_SAFE2(front->ready, connection, next, ready_next) {
+	DL_FOREACH_SAFE2 (front->ready, connection, next, ready_next) {
 		if (run_requests(connection))
 			make_unready(connection);
 	}
@@ -241,7 +241,7 @@ static void send_all(struct socket_front *front)
 {
 	struct client *client, *next;
 
-	DL_FOREACH_SAFE2(front->turn->with_output, client, next, output_next) {
+	DL_FOREACH_SAFE2 (front->turn->with_output, client, next, output_next) {
 		struct connection *connection = connection_of(client);
 		DL_DELETE2(front->turn->with_output, client, output_previous, output_next);
 		client->has_output = false;
@@ -256,7 +256,7 @@ static void close_ended(struct socket_front *front)
 {
 	struct connection *connection, *next;
 
-	LL_FOREACH_SAFE2(front->closing, connection, next, closing_next) {
+	LL_FOREACH_SAFE2 (front->closing, connection, next, closing_next) {
 		connection_free(connection);
 	}
 	front->closing = NULL;
@@ -268,7 +268,7 @@ static void plan_rest(struct socket_front *front)
 	const struct connection *connection;
 	bool at_once = false, later = false;
 
-	DL_FOREACH2(front->ready, connection, ready_next) {
+	DL_FOREACH2 (front->ready, connection, ready_next) {
 		later = later || connection->client.out_of_room;
 		at_once = at_once || !connection->client.out_of_room;
 	}
@@ -372,7 +372,7 @@ void socket_front_close(struct socket_front *front)
 		return;
 	turn_commit(front->turn);
 	send_all(front);
-	DL_FOREACH_SAFE2(front->connections, connection, next, next) {
+	DL_FOREACH_SAFE2 (front->connections, connection, next, next) {
 		connection_free(connection);
 	}
 	ev_io_stop(front->loop, &front->listener);

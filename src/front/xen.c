@@ -34,8 +34,9 @@ int xen_open(struct log *log, struct xen **out)
 	if (!missing && !xen->control)
 		missing = "hypercalls";
 	if (missing) {
-		log_error(log, "no Xen here: %s cannot be opened (%s). On a machine without Xen start with --no-xen: then only the "
-			       "socket is served.",
+		log_error(log,
+			  "no Xen here: %s cannot be opened (%s). On a machine without Xen start with --no-xen: then only the "
+			  "socket is served.",
 			  missing, strerror(errno));
 		xen_close(xen);
 		return -ENODEV;

@@ -26,15 +26,15 @@ struct duplicates;
 /* One connection's part; embedded in the connection, set up by ledger_connect. */
 struct ledger_connection {
 	struct ledger *ledger;
-	struct ledger_slot *slot; /* in the mapping; NULL when not connected */
-	uint64_t ran;		  /* input offset behind the last request that was run */
-	uint64_t queued;	  /* bytes of output not yet taken, valid or not */
-	uint64_t ready;		  /* of these, the bytes that may be sent now */
-	uint32_t pending_entries; /* entries whose tag is not yet committed */
+	struct ledger_slot *slot;				   /* in the mapping; NULL when not connected */
+	uint64_t ran;						   /* input offset behind the last request that was run */
+	uint64_t queued;					   /* bytes of output not yet taken, valid or not */
+	uint64_t ready;						   /* of these, the bytes that may be sent now */
+	uint32_t pending_entries;				   /* entries whose tag is not yet committed */
 	struct ledger_connection *touched_previous, *touched_next; /* in the list that ledger_commit and _cut walk */
-	struct ledger_block *out_tail;	/* where output is appended; NULL while the queue is empty */
-	struct duplicates *duplicates;	/* the queued events, once there are more than a few; else NULL */
-	uint32_t blocks;		/* blocks of output: the memory the queue takes is this times the block size */
+	struct ledger_block *out_tail;				   /* where output is appended; NULL while the queue is empty */
+	struct duplicates *duplicates;	 /* the queued events, once there are more than a few; else NULL */
+	uint32_t blocks;		 /* blocks of output: the memory the queue takes is this times the block size */
 	uint32_t mark_block, mark_count; /* the tail before the first entry that waits; 0: the queue was empty */
 };
 

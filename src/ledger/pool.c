@@ -181,6 +181,5 @@ void pool_give_slot(struct pool *pool, struct ledger_slot *slot)
 
 size_t pool_memory(const struct pool *pool)
 {
-	return LEDGER_HEADER_SIZE + (size_t)pool->slots_total * LEDGER_SLOT_SIZE +
-	       (size_t)pool->blocks_total * LEDGER_BLOCK_SIZE;
+	return LEDGER_HEADER_SIZE + (size_t)pool->slots_total * LEDGER_SLOT_SIZE + (size_t)pool->blocks_total * LEDGER_BLOCK_SIZE;
 }

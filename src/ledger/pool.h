@@ -18,9 +18,9 @@ struct pool {
 	unsigned char *map;
 	struct ledger_header *header; /* = map */
 	struct ledger_slot *slots;
-	uint32_t free_block;	/* first of the chain; 0: none */
+	uint32_t free_block;	 /* first of the chain; 0: none */
 	uint32_t blocks_touched; /* blocks from LEDGER_FIRST_BLOCK on that have ever been taken */
-	uint32_t blocks_total;	/* with memory behind them */
+	uint32_t blocks_total;	 /* with memory behind them */
 	uint32_t blocks_used;
 	uint32_t free_slot; /* first of the chain, counted from 1; 0: none */
 	uint32_t slots_touched;

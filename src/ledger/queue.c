@@ -21,7 +21,7 @@
 
 enum {
 	BYTES_AND_ENTRIES = sizeof(((struct ledger_block *)NULL)->bytes),
-	PART_MIN = 64,	   /* a smaller rest of a block is left empty */
+	PART_MIN = 64,	    /* a smaller rest of a block is left empty */
 	LOOKED_THROUGH = 16 /* entries */
 };
 
@@ -139,8 +139,7 @@ static int append_in_parts(struct pool *pool, struct ledger_connection *connecti
 	return 0;
 }
 
-int queue_append(struct pool *pool, struct ledger_connection *connection, const struct queue_message *message,
-		 uint32_t kept)
+int queue_append(struct pool *pool, struct ledger_connection *connection, const struct queue_message *message, uint32_t kept)
 {
 	struct ledger_block *tail = connection->out_tail;
 	uint32_t count, end;
@@ -165,8 +164,7 @@ int queue_append(struct pool *pool, struct ledger_connection *connection, const 
 
 static bool is_comparable(const struct ledger_entry *entry)
 {
-	return (entry->flags & (LEDGER_ENTRY_EVENT | LEDGER_ENTRY_CONTINUATION | LEDGER_ENTRY_REPEATED)) ==
-	       LEDGER_ENTRY_EVENT;
+	return (entry->flags & (LEDGER_ENTRY_EVENT | LEDGER_ENTRY_CONTINUATION | LEDGER_ENTRY_REPEATED)) == LEDGER_ENTRY_EVENT;
 }
 
 static uint32_t fingerprint(const unsigned char *hash_key, const struct flat_event *flat, size_t len)
@@ -251,8 +249,7 @@ static void forget_duplicates(struct ledger_connection *connection)
 	connection->duplicates = NULL;
 }
 
-static void collect_duplicates(const struct pool *pool, struct ledger_connection *connection,
-			       const unsigned char *hash_key)
+static void collect_duplicates(const struct pool *pool, struct ledger_connection *connection, const unsigned char *hash_key)
 {
 	uint64_t from = connection->slot->out_pos;
 	struct flat_event flat;
@@ -286,8 +283,8 @@ static bool in_table(const struct pool *pool, const struct ledger_connection *co
 	while (duplicates_next(connection->duplicates, print, connection->slot->out_pos, &cursor, &found)) {
 		struct ledger_block *block = pool_block(pool, found.block);
 
-		if (flatten(pool, block, find_entry(block, found.at), &flat) == message->len &&
-		    flat.serial == message->about && same_bytes(flat.bytes, message))
+		if (flatten(pool, block, find_entry(block, found.at), &flat) == message->len && flat.serial == message->about &&
+		    same_bytes(flat.bytes, message))
 			return true;
 	}
 	return false;
@@ -372,8 +369,7 @@ void queue_mark(struct pool *pool, struct ledger_connection *connection)
 	connection->mark_count = tail ? ledger_block_count(tail) : 0;
 }
 
-static void remove_cut_duplicates(const struct pool *pool, struct ledger_connection *connection,
-				  const unsigned char *hash_key)
+static void remove_cut_duplicates(const struct pool *pool, struct ledger_connection *connection, const unsigned char *hash_key)
 {
 	uint32_t number = connection->mark_block ? connection->mark_block : connection->slot->out_head;
 	uint32_t i = connection->mark_block ? connection->mark_count : 0;
@@ -411,8 +407,7 @@ void queue_cut(struct pool *pool, struct ledger_connection *connection, const un
 	connection->out_tail = mark;
 }
 
-size_t queue_ready(const struct pool *pool, const struct ledger_connection *connection, struct iovec *buffers,
-		   size_t n_buffers)
+size_t queue_ready(const struct pool *pool, const struct ledger_connection *connection, struct iovec *buffers, size_t n_buffers)
 {
 	uint64_t pos = connection->slot->out_pos, left = connection->ready;
 	uint32_t number = connection->slot->out_head;

@@ -21,9 +21,9 @@ struct queue_message {
 	size_t len; /* of all parts, at most MESSAGE_SIZE_MAX */
 };
 
-/* Appends; `kept`: blocks of the pool that must be left. `queued` is counted; `ready` is not. -ENOSPC, and nothing has changed. */
-int queue_append(struct pool *pool, struct ledger_connection *connection, const struct queue_message *message,
-		 uint32_t kept);
+/* Appends; `kept`: blocks of the pool that must be left. `queued` is counted; `ready` is not. -ENOSPC, and nothing has changed.
+ */
+int queue_append(struct pool *pool, struct ledger_connection *connection, const struct queue_message *message, uint32_t kept);
 
 /* The same for an event: STATUS_EEXIST if it is there already and unsent. */
 int queue_append_event(struct pool *pool, struct ledger_connection *connection, const unsigned char *hash_key,
@@ -36,8 +36,7 @@ void queue_mark(struct pool *pool, struct ledger_connection *connection);
 void queue_cut(struct pool *pool, struct ledger_connection *connection, const unsigned char *hash_key);
 
 /* Describes the ready output in `buffers`, as many as there are at most; returns how many were filled. */
-size_t queue_ready(const struct pool *pool, const struct ledger_connection *connection, struct iovec *buffers,
-		   size_t n_buffers);
+size_t queue_ready(const struct pool *pool, const struct ledger_connection *connection, struct iovec *buffers, size_t n_buffers);
 
 /* Gives back the blocks in front of slot->out_pos. */
 void queue_taken(struct pool *pool, struct ledger_connection *connection);

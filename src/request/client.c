@@ -41,7 +41,7 @@ int client_transaction(const struct client *client, uint32_t id, struct transact
 {
 	struct transaction *transaction;
 
-	DL_FOREACH2(client->transactions, transaction, owner_next) {
+	DL_FOREACH2 (client->transactions, transaction, owner_next) {
 		if (transaction->id == id && !transaction->ended) {
 			*out = transaction;
 			return 0;

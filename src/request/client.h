@@ -23,10 +23,10 @@ struct client {
 	size_t n_transactions;
 	uint32_t last_transaction_id;
 
-	bool broken;	      /* sent what cannot be followed: the front must end it */
-	bool out_of_room;     /* its next request waits until the ledger has room */
-	bool events_dropped;  /* logged already */
-	bool has_output;      /* in turn->with_output */
+	bool broken;	     /* sent what cannot be followed: the front must end it */
+	bool out_of_room;    /* its next request waits until the ledger has room */
+	bool events_dropped; /* logged already */
+	bool has_output;     /* in turn->with_output */
 	struct client *output_previous, *output_next;
 };
 

@@ -125,8 +125,8 @@ static void report_memory(struct turn *turn, FILE *file)
 		ledger.blocks_used, ledger.block_size, ledger.blocks_free, ledger.file_size);
 	if (store_figures(turn->store, &store))
 		return;
-	fprintf(file, "store: %" PRIu64 " records, file %" PRIu64 " bytes, %" PRIu64 " pages of %" PRIu64 " bytes used, ", store.records,
-		store.file_size, store.pages_used, store.page_size);
+	fprintf(file, "store: %" PRIu64 " records, file %" PRIu64 " bytes, %" PRIu64 " pages of %" PRIu64 " bytes used, ",
+		store.records, store.file_size, store.pages_used, store.page_size);
 	fprintf(file, "%" PRIu64 " snapshots, %" PRIu64 " readers\n", store.snapshots, store.readers);
 	fprintf(file, "requests: %" PRIu64 ", commits: %" PRIu64 ", conflicts: %" PRIu64 ", turns run again: %" PRIu64 "\n",
 		turn->figures.requests, turn->figures.commits, turn->figures.conflicts, turn->figures.turns_run_again);
@@ -230,7 +230,7 @@ static int control_txn(struct control *control)
 {
 	const struct transaction *transaction;
 
-	DL_FOREACH2(control->turn->store->transactions, transaction, next) {
+	DL_FOREACH2 (control->turn->store->transactions, transaction, next) {
 		buffer_printf(&control->answer, "domain %u transaction %u start %" PRIu64 " %s%s\n", transaction->caller.domid,
 			      transaction->id, transaction->start_generation, transaction->snapshot ? "snapshot" : "validated",
 			      transaction->doomed ? " doomed" : "");
@@ -296,7 +296,8 @@ int operation_control(struct request *request, struct reply *reply)
 	int result = commands[i].run(&control);
 	if (!result && control.answer.len) {
 		buffer_add_nul(&control.answer);
-		char *copy = control.answer.failed ? NULL : arena_copy(&request->turn->arena, control.answer.bytes, control.answer.len);
+		char *copy =
+		    control.answer.failed ? NULL : arena_copy(&request->turn->arena, control.answer.bytes, control.answer.len);
 		if (copy)
 			reply_set(reply, copy, control.answer.len);
 		else

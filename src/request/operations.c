@@ -338,7 +338,8 @@ static int operation_transaction_end(struct request *request, struct reply *repl
 	if (!transaction)
 		return STATUS_ENOENT;
 	if (*how == 'T')
-		result = transaction_commit(transaction, &turn->limits, &turn->arena, request->tree.watched, &request->tree.changes);
+		result =
+		    transaction_commit(transaction, &turn->limits, &turn->arena, request->tree.watched, &request->tree.changes);
 	if (result < 0)
 		return result;
 	turn->figures.conflicts += result == STATUS_EAGAIN;

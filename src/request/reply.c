@@ -22,10 +22,12 @@ void reply_set_string(struct reply *reply, const char *text)
 const char *reply_error_name(int result)
 {
 	static const char *const names[STATUS_COUNT] = {
-	    [STATUS_EINVAL] = "EINVAL", [STATUS_EACCES] = "EACCES", [STATUS_EEXIST] = "EEXIST",	      [STATUS_EISDIR] = "EISDIR",
-	    [STATUS_ENOENT] = "ENOENT", [STATUS_ENOMEM] = "ENOMEM", [STATUS_ENOSPC] = "ENOSPC",	      [STATUS_EIO] = "EIO",
-	    [STATUS_ENOTEMPTY] = "ENOTEMPTY", [STATUS_ENOSYS] = "ENOSYS", [STATUS_EROFS] = "EROFS", [STATUS_EBUSY] = "EBUSY",
-	    [STATUS_EAGAIN] = "EAGAIN", [STATUS_EISCONN] = "EISCONN", [STATUS_E2BIG] = "E2BIG",	      [STATUS_EPERM] = "EPERM",
+	    [STATUS_EINVAL] = "EINVAL", [STATUS_EACCES] = "EACCES",   [STATUS_EEXIST] = "EEXIST",
+	    [STATUS_EISDIR] = "EISDIR", [STATUS_ENOENT] = "ENOENT",   [STATUS_ENOMEM] = "ENOMEM",
+	    [STATUS_ENOSPC] = "ENOSPC", [STATUS_EIO] = "EIO",	      [STATUS_ENOTEMPTY] = "ENOTEMPTY",
+	    [STATUS_ENOSYS] = "ENOSYS", [STATUS_EROFS] = "EROFS",     [STATUS_EBUSY] = "EBUSY",
+	    [STATUS_EAGAIN] = "EAGAIN", [STATUS_EISCONN] = "EISCONN", [STATUS_E2BIG] = "E2BIG",
+	    [STATUS_EPERM] = "EPERM",
 	};
 
 	if (result > 0 && result < STATUS_COUNT)

@@ -114,7 +114,8 @@ static int remember_run(struct turn *turn, struct client *client)
 
 /* ---- one request ---- */
 
-static void trace(struct turn *turn, const struct client *client, const char *direction, uint32_t type, const char *bytes, size_t len)
+static void trace(struct turn *turn, const struct client *client, const char *direction, uint32_t type, const char *bytes,
+		  size_t len)
 {
 	char text[128];
 	size_t n = 0;

@@ -28,7 +28,7 @@ struct turn_figures {
 	uint64_t conflicts;	  /* TRANSACTION_END answered EAGAIN */
 	uint64_t turns_run_again; /* after a failed commit */
 	uint64_t events;
-	uint64_t events_dropped;  /* too long, or the client does not read */
+	uint64_t events_dropped; /* too long, or the client does not read */
 };
 
 /*
@@ -55,7 +55,7 @@ struct turn {
 	struct turn_figures figures;
 };
 
-void turn_init(struct turn *turn);   /* the members above `arena` are set by the caller */
+void turn_init(struct turn *turn); /* the members above `arena` are set by the caller */
 void turn_deinit(struct turn *turn);
 void turn_quotas_changed(struct turn *turn);
 

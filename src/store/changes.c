@@ -98,7 +98,8 @@ static size_t count_slashes(const char *text, size_t len)
 }
 
 /* Fills the generations of all on the way from below the top to `path`, and the parent's permissions. */
-static int trace_ancestors(struct removal *removal, const struct path *path, struct change *change, uint64_t *created, size_t depth)
+static int trace_ancestors(struct removal *removal, const struct path *path, struct change *change, uint64_t *created,
+			   size_t depth)
 {
 	struct path ancestor = *path;
 	struct node node;

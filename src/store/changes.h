@@ -18,7 +18,7 @@ struct permission_list {
 /* One node that a request changed, as watches need to know it. Lives in the request's arena. */
 struct change {
 	struct path path;
-	bool exact;		       /* fires only watches on this very path: nodes removed with one above them */
+	bool exact; /* fires only watches on this very path: nodes removed with one above them */
 	bool removed;
 	struct permission_list now;    /* permissions; of a removed node the last it had */
 	struct permission_list before; /* before SET_PERMS; else none */

@@ -33,8 +33,8 @@ struct check_verdict {
 int check_file(const char *path, const char *boot_id, struct check_verdict *out);
 
 /*
- * Walks all records that `txn` of this environment sees: keys and records well formed; each node but the root has a parent; long keys match
- * the paths of their records; accounts are the sums; no generation above what may have been given out. Each problem is
+ * Walks all records that `txn` of this environment sees: keys and records well formed; each node but the root has a parent; long
+ * keys match the paths of their records; accounts are the sums; no generation above what may have been given out. Each problem is
  * handed to `report` (may be NULL). *out: CHECK_SOUND or CHECK_DAMAGED with the first problem. Fault: -EIO, -ENOMEM.
  */
 typedef void check_report(void *context, const char *problem);

@@ -87,11 +87,11 @@ static int check(struct ending *ending)
 	const struct transaction_entry *entry, *next;
 	int result = ending->transaction->doomed ? STATUS_EAGAIN : 0;
 
-	HASH_ITER(hh, ending->transaction->entries, entry, next) {
+	HASH_ITER (hh, ending->transaction->entries, entry, next) {
 		if (!result)
 			result = check_observation(ending, entry);
 	}
-	DL_FOREACH2(ending->transaction->created, entry, created_next) {
+	DL_FOREACH2 (ending->transaction->created, entry, created_next) {
 		if (!result)
 			result = check_implied(ending, entry);
 	}
@@ -135,12 +135,12 @@ static int remove_cleared(struct ending *ending)
 	struct transaction_entry *entry;
 	struct node node;
 
-	DL_FOREACH2(ending->transaction->cleared, entry, cleared_next) {
+	DL_FOREACH2 (ending->transaction->cleared, entry, cleared_next) {
 		int result = plan_removal(ending, entry);
 		if (result)
 			return result;
 	}
-	DL_FOREACH2(ending->transaction->cleared, entry, cleared_next) {
+	DL_FOREACH2 (ending->transaction->cleared, entry, cleared_next) {
 		int result = node_now(ending, &entry->path, &node);
 		if (!result)
 			result = node_remove(ending->store, &entry->path);
@@ -208,15 +208,15 @@ static int carry_over(struct ending *ending)
 	struct transaction_entry *entry;
 	int result = remove_cleared(ending);
 
-	DL_FOREACH2(ending->transaction->created, entry, created_next) {
+	DL_FOREACH2 (ending->transaction->created, entry, created_next) {
 		if (!result)
 			result = apply_creation(ending, entry);
 	}
-	DL_FOREACH2(ending->transaction->changed, entry, changed_next) {
+	DL_FOREACH2 (ending->transaction->changed, entry, changed_next) {
 		if (!result && !entry->present && (entry->has_value || entry->has_permissions))
 			result = apply_settings(ending, entry);
 	}
-	DL_FOREACH2(ending->transaction->changed, entry, changed_next) {
+	DL_FOREACH2 (ending->transaction->changed, entry, changed_next) {
 		changes_append_all(ending->changes, &entry->removal);
 		if (!result && entry->change)
 			changes_append(ending->changes, entry->change);
@@ -240,7 +240,7 @@ int transaction_commit(struct transaction *transaction, const struct tree_limits
 	if (!transaction->changed)
 		return transaction->doomed ? STATUS_EAGAIN : 0;
 	/* A turn that failed may have brought it here before. */
-	DL_FOREACH2(transaction->changed, entry, changed_next) {
+	DL_FOREACH2 (transaction->changed, entry, changed_next) {
 		entry->removal = (struct changes){NULL, NULL};
 		entry->change = NULL;
 	}

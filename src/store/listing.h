@@ -14,7 +14,7 @@
 struct listing {
 	uint64_t generation; /* the node's children_generation: no two lists of one path share it */
 	size_t path_len;
-	size_t len;	 /* bytes of names */
+	size_t len; /* bytes of names */
 	char *path;
 	char names[];
 };

@@ -225,7 +225,8 @@ int node_set_permissions(struct store *store, const struct path *path, const str
 
 /* ---- subtrees ---- */
 
-/* A walk over a node and all below it: what it calls for each record, and the directories whose long children are still to come. */
+/* A walk over a node and all below it: what it calls for each record, and the directories whose long children are still to come.
+ */
 struct subtree_walk;
 typedef int subtree_record(struct subtree_walk *walk, MDB_cursor *cursor, const struct node *node);
 

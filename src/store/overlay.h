@@ -10,7 +10,7 @@
 
 /* What a transaction knows and has changed of one path. Shared by transaction.c and commit.c only. */
 struct transaction_entry {
-	struct path path; /* text owned */
+	struct path path;  /* text owned */
 	unsigned observed; /* OBSERVE_*; the generations seen: */
 	uint64_t seen_created, seen_value, seen_permissions, seen_children;
 

@@ -25,7 +25,7 @@ static void drop(struct store *store, struct snapshot *snapshot)
 {
 	struct transaction *transaction, *next;
 
-	DL_FOREACH_SAFE2(snapshot->transactions, transaction, next, snapshot_next) {
+	DL_FOREACH_SAFE2 (snapshot->transactions, transaction, next, snapshot_next) {
 		transaction_lose_snapshot(transaction);
 		DL_DELETE2(snapshot->transactions, transaction, snapshot_previous, snapshot_next);
 	}
@@ -105,7 +105,7 @@ void snapshots_free(struct store *store)
 	struct snapshot *snapshot, *next;
 
 	snapshots_drop_all(store);
-	LL_FOREACH_SAFE(store->spare_snapshots, snapshot, next) {
+	LL_FOREACH_SAFE (store->spare_snapshots, snapshot, next) {
 		mdb_txn_abort(snapshot->txn);
 		free(snapshot);
 	}

@@ -14,7 +14,7 @@ enum { SNAPSHOTS_MAX = 128, SNAPSHOT_COMMITS_MAX = 256 };
 
 struct snapshot {
 	struct MDB_txn *txn;
-	uint64_t commits; /* store->commits when it was taken */
+	uint64_t commits;		  /* store->commits when it was taken */
 	struct transaction *transactions; /* that read it */
 	struct snapshot *previous, *next;
 };

@@ -177,9 +177,7 @@ static int create_first_nodes(struct store *store)
 	    {"/tool", {{DOMID_PRIVILEGED, PERMISSION_NONE, 0}}, 1},
 	    {"/tool/xenstored", {{DOMID_PRIVILEGED, PERMISSION_NONE, 0}}, 1},
 	    {"@introduceDomain", {{DOMID_PRIVILEGED, PERMISSION_NONE, 0}}, 1},
-	    {"@releaseDomain",
-	     {{DOMID_PRIVILEGED, PERMISSION_NONE, 0}, {DOMID_ANY_NUMBER, PERMISSION_READ, 0}},
-	     2},
+	    {"@releaseDomain", {{DOMID_PRIVILEGED, PERMISSION_NONE, 0}, {DOMID_ANY_NUMBER, PERMISSION_READ, 0}}, 2},
 	};
 
 	for (size_t i = 0; i < sizeof(first) / sizeof(first[0]); i++) {
@@ -272,7 +270,8 @@ static int set_aside(const struct store_options *options, const char *boot_id)
 	if (rename(options->path, aside))
 		return -errno;
 	unlink(lock);
-	log_notice(options->log, "store %s is of an earlier boot of the host: kept as %s, a fresh one is begun", options->path, aside);
+	log_notice(options->log, "store %s is of an earlier boot of the host: kept as %s, a fresh one is begun", options->path,
+		   aside);
 	return 0;
 }
 
@@ -298,19 +297,22 @@ static int examine_file(const struct store_options *options)
 	case CHECK_OTHER_BOOT:
 		return set_aside(options, verdict.text);
 	case CHECK_NEWER:
-		log_error(options->log,
-			  "store %s has format %s, this lxenstored reads up to %d. Start the lxenstored that wrote it, or move the "
-			  "file away to begin with an empty store. It was not changed.",
-			  path, verdict.text, STORE_VERSION);
+		log_error(
+		    options->log,
+		    "store %s has format %s, this lxenstored reads up to %d. Start the lxenstored that wrote it, or move the "
+		    "file away to begin with an empty store. It was not changed.",
+		    path, verdict.text, STORE_VERSION);
 		return -EPROTO;
 	case CHECK_FOREIGN:
-		log_error(options->log, "%s is not a store of lxenstored (%s). Name another file with --store, or move it away. It was "
-					"not changed.",
+		log_error(options->log,
+			  "%s is not a store of lxenstored (%s). Name another file with --store, or move it away. It was "
+			  "not changed.",
 			  path, verdict.text);
 		return -EPROTO;
 	default:
 		log_error(options->log,
-			  "store %s is damaged: %s. Save what `lxenstore-dump --store %s` still shows, then move the file away to begin "
+			  "store %s is damaged: %s. Save what `lxenstore-dump --store %s` still shows, then move the file away "
+			  "to begin "
 			  "with an empty store. It was not changed.",
 			  path, verdict.text, path);
 		return -EIO;

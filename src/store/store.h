@@ -24,9 +24,9 @@ struct tombstones;
  */
 struct store_options {
 	const char *path;
-	size_t size_limit; /* bytes the file may grow to */
-	bool map;	   /* MDB_WRITEMAP: cheaper commits, but a stray pointer of ours can damage the file */
-	bool sync;	   /* real syncs at each commit: for a store on a disk, where a host crash tears pages */
+	size_t size_limit;   /* bytes the file may grow to */
+	bool map;	     /* MDB_WRITEMAP: cheaper commits, but a stray pointer of ours can damage the file */
+	bool sync;	     /* real syncs at each commit: for a store on a disk, where a host crash tears pages */
 	const char *boot_id; /* of the running host */
 	struct log *log;
 };
@@ -81,7 +81,8 @@ int store_failed(struct store *store, int code);
 /* Tag of what this turn does: 0 while it has changed nothing, else the id its commit will have (recovery.md). */
 uint64_t store_tag(const struct store *store);
 
-/* Ends the turn's changes. Commit: 0, or the fault (nothing of the turn is in the store then). Both leave no write transaction. */
+/* Ends the turn's changes. Commit: 0, or the fault (nothing of the turn is in the store then). Both leave no write transaction.
+ */
 int store_commit(struct store *store);
 void store_abort(struct store *store);
 
@@ -99,7 +100,7 @@ struct store_figures {
 	uint64_t file_size;  /* bytes with blocks behind them */
 	uint64_t pages_used; /* up to the last page */
 	uint64_t page_size;
-	uint64_t snapshots;  /* that transactions read */
-	uint64_t readers;    /* slots of LMDB's reader table in use, other processes' too */
+	uint64_t snapshots; /* that transactions read */
+	uint64_t readers;   /* slots of LMDB's reader table in use, other processes' too */
 };
 int store_figures(struct store *store, struct store_figures *out);

@@ -16,7 +16,7 @@ struct tombstones;
 
 enum { TOMBSTONES_MAX = 4096 };
 
-int tombstones_new(struct tombstones **out); /* -ENOMEM */
+int tombstones_new(struct tombstones **out);	     /* -ENOMEM */
 void tombstones_free(struct tombstones *tombstones); /* accepts NULL */
 
 /* The node at `path` and all below it went with this generation. */

@@ -98,7 +98,7 @@ bool transaction_clears_above(const struct transaction *transaction, const struc
 		}
 		return false;
 	}
-	DL_FOREACH2(transaction->cleared, entry, cleared_next) {
+	DL_FOREACH2 (transaction->cleared, entry, cleared_next) {
 		if (entry->path.len < path->len && path_is_below_or_equal(path, &entry->path))
 			return true;
 	}
@@ -145,7 +145,7 @@ void transaction_free(struct transaction *transaction)
 		snapshot_leave(store, transaction->snapshot, transaction);
 	DL_DELETE2(store->transactions, transaction, previous, next);
 	tombstones_forget(store->tombstones, store->transactions ? store->transactions->start_generation : store->generation);
-	HASH_ITER(hh, transaction->entries, entry, next) {
+	HASH_ITER (hh, transaction->entries, entry, next) {
 		HASH_DEL(transaction->entries, entry);
 		entry_free(entry);
 	}
@@ -295,11 +295,11 @@ static bool changes_list(const struct transaction *transaction, const struct pat
 {
 	const struct transaction_entry *entry;
 
-	DL_FOREACH2(transaction->created, entry, created_next) {
+	DL_FOREACH2 (transaction->created, entry, created_next) {
 		if (child_name(path, &entry->path))
 			return true;
 	}
-	DL_FOREACH2(transaction->cleared, entry, cleared_next) {
+	DL_FOREACH2 (transaction->cleared, entry, cleared_next) {
 		if (child_name(path, &entry->path))
 			return true;
 	}
@@ -340,7 +340,7 @@ int transaction_list(struct transaction *transaction, const struct path *path, s
 	}
 	if (listing)
 		result = add_names_of_state(transaction, path, listing, &buffer);
-	DL_FOREACH2(transaction->created, entry, created_next) {
+	DL_FOREACH2 (transaction->created, entry, created_next) {
 		const char *name = child_name(path, &entry->path);
 		if (name)
 			buffer_add(&buffer, name, entry->path.len - (size_t)(name - entry->path.text) + 1);
@@ -457,7 +457,7 @@ int transaction_remove(struct transaction *transaction, const struct path *path,
 
 	if (result)
 		return result;
-	HASH_ITER(hh, transaction->entries, entry, next) {
+	HASH_ITER (hh, transaction->entries, entry, next) {
 		if (path_is_below_or_equal(&entry->path, path))
 			forget_changes(transaction, entry);
 	}
@@ -481,11 +481,10 @@ int transaction_owned_difference(struct transaction *transaction, uint64_t nodes
 	*difference = (int64_t)transaction->n_created;
 	if (owned + transaction->n_created <= nodes)
 		return 0;
-	DL_FOREACH2(transaction->cleared, entry, cleared_next) {
+	DL_FOREACH2 (transaction->cleared, entry, cleared_next) {
 		if (!txn)
 			return -EIO;
-		if (transaction_clears_above(transaction, &entry->path) ||
-		    node_get(transaction->store, txn, &entry->path, &node))
+		if (transaction_clears_above(transaction, &entry->path) || node_get(transaction->store, txn, &entry->path, &node))
 			continue;
 		int result = node_count_owned(transaction->store, txn, &entry->path, transaction->caller.domid, &count);
 		if (result)

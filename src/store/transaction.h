@@ -23,10 +23,10 @@ struct transaction {
 	struct store *store;
 	uint32_t id; /* of the client; for the caller of transaction_start to use */
 	struct caller caller;
-	struct snapshot *snapshot;   /* NULL: validated mode */
+	struct snapshot *snapshot; /* NULL: validated mode */
 	uint64_t start_generation;
-	bool doomed;		     /* will end in EAGAIN */
-	bool ended;		     /* by a commit that is not yet valid; see transaction_commit */
+	bool doomed; /* will end in EAGAIN */
+	bool ended;  /* by a commit that is not yet valid; see transaction_commit */
 
 	struct transaction_entry *entries; /* hash by path: what is observed or overlaid */
 	struct transaction_entry *created; /* present in the overlay only, in the order of creation */
@@ -36,9 +36,9 @@ struct transaction {
 	uint64_t list_serial; /* counts changes of lists of children in the overlay */
 	char *names;	      /* of the last list that was put together */
 
-	struct transaction *previous, *next;			   /* of the store, oldest first */
-	struct transaction *snapshot_previous, *snapshot_next;	   /* of the snapshot */
-	struct transaction *owner_previous, *owner_next;	   /* of the client, for the caller of transaction_start to use */
+	struct transaction *previous, *next;		       /* of the store, oldest first */
+	struct transaction *snapshot_previous, *snapshot_next; /* of the snapshot */
+	struct transaction *owner_previous, *owner_next;       /* of the client, for the caller of transaction_start to use */
 };
 
 /* Begins one; the turn must have changed nothing (commit first). -ENOMEM, -EIO. *out: freed by transaction_free. */
@@ -72,7 +72,8 @@ int transaction_look(struct transaction *transaction, const struct path *path, s
 int transaction_observe(struct transaction *transaction, const struct path *path, const struct node *node, unsigned kinds,
 			size_t limit);
 
-/* An answer showed something on or below nodes that the transaction made as implied parents: they must still be its own at END. */
+/* An answer showed something on or below nodes that the transaction made as implied parents: they must still be its own at END.
+ */
 void transaction_show(struct transaction *transaction, const struct path *path);
 
 /* Names as tree_list gives them, of a node that is there; valid until the next call. */

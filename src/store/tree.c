@@ -217,8 +217,8 @@ static int create_one(struct tree *tree, const struct path *path, const struct p
 		      size_t value_len, bool implied)
 {
 	if (tree->transaction)
-		return transaction_create(tree->transaction, path, permissions->entries, permissions->n, value, value_len, implied,
-					  transaction_limit(tree));
+		return transaction_create(tree->transaction, path, permissions->entries, permissions->n, value, value_len,
+					  implied, transaction_limit(tree));
 	return node_create(tree->store, path, permissions->entries, permissions->n, value, value_len);
 }
 

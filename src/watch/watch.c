@@ -20,9 +20,9 @@ enum { HITS_ON_STACK = 32 };
 
 struct watch_node {
 	struct watch_node *parent;
-	struct watch_node *children;		/* utlist, sibling_previous/sibling_next */
+	struct watch_node *children; /* utlist, sibling_previous/sibling_next */
 	struct watch_node *sibling_previous, *sibling_next;
-	struct watch *watches;			/* utlist, node_previous/node_next */
+	struct watch *watches; /* utlist, node_previous/node_next */
 	UT_hash_handle hh;
 	size_t key_len;
 	struct watch_node *key_parent; /* the key: this and the component that follows */
@@ -40,9 +40,9 @@ struct watch_entry {
 
 struct watch_index {
 	unsigned char hash_key[HASH_KEY_SIZE];
-	struct watch_node *nodes;   /* hash */
+	struct watch_node *nodes;    /* hash */
 	struct watch_entry *entries; /* hash */
-	struct watch_node *root;    /* of absolute paths: "/" */
+	struct watch_node *root;     /* of absolute paths: "/" */
 	struct watch_node *specials; /* parent of "@..." */
 	uint64_t last_serial;
 	size_t n_watches;
@@ -251,8 +251,8 @@ int watch_add(struct watch_index *index, struct watch_owner *owner, const struct
 	return 0;
 }
 
-int watch_find(struct watch_index *index, struct watch_owner *owner, const struct path *path, const char *token,
-	       size_t token_len, struct watch **out)
+int watch_find(struct watch_index *index, struct watch_owner *owner, const struct path *path, const char *token, size_t token_len,
+	       struct watch **out)
 {
 	struct watch_entry *wanted = entry_new(owner, path, token, token_len);
 	struct watch_entry *found = wanted ? entry_like(index, wanted) : NULL;
@@ -354,7 +354,7 @@ static bool hits_add(struct hits *hits, const struct watch_node *node, int level
 {
 	struct watch *watch;
 
-	DL_FOREACH2(node->watches, watch, node_next) {
+	DL_FOREACH2 (node->watches, watch, node_next) {
 		if (watch->depth >= 0 && levels > watch->depth)
 			continue;
 		if (hits->n == hits->capacity && !hits_grow(hits))
@@ -400,7 +400,7 @@ static bool collect(const struct watch_index *index, const struct path *path, st
 		/* "@x/<domid>" fires what is set on "@x" only if that asks for depth. */
 		if (path_is_special(path) && levels && steps.node->watches && steps.at < steps.end) {
 			struct watch *watch;
-			DL_FOREACH2(steps.node->watches, watch, node_next) {
+			DL_FOREACH2 (steps.node->watches, watch, node_next) {
 				if (watch->depth < 1)
 					continue;
 				if (hits->n == hits->capacity && !hits_grow(hits))

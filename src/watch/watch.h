@@ -31,19 +31,19 @@ struct watch_owner {
 struct watch {
 	struct watch_owner *owner;
 	struct watch_node *node;
-	uint64_t serial;      /* registration order within the index; never used twice */
-	const char *path;     /* absolute, NUL-terminated */
+	uint64_t serial;  /* registration order within the index; never used twice */
+	const char *path; /* absolute, NUL-terminated */
 	uint32_t path_len;
-	uint32_t hidden;      /* bytes at the front of an event's path that are left out: watches set by a relative path */
-	const char *token;    /* NUL-terminated */
+	uint32_t hidden;   /* bytes at the front of an event's path that are left out: watches set by a relative path */
+	const char *token; /* NUL-terminated */
 	uint32_t token_len;
-	int32_t depth;	      /* levels below the path that still fire; -1: all */
-	struct watch *previous, *next;		     /* of the owner */
-	struct watch *node_previous, *node_next;     /* of the same path, registration order */
-	/* further members for the hash table */
+	int32_t depth;				 /* levels below the path that still fire; -1: all */
+	struct watch *previous, *next;		 /* of the owner */
+	struct watch *node_previous, *node_next; /* of the same path, registration order */
+						 /* further members for the hash table */
 };
 
-struct watch_index *watch_index_new(void); /* NULL: no memory */
+struct watch_index *watch_index_new(void);	  /* NULL: no memory */
 void watch_index_free(struct watch_index *index); /* accepts NULL; all owners must be cleared first */
 
 /*
@@ -54,8 +54,8 @@ int watch_add(struct watch_index *index, struct watch_owner *owner, const struct
 	      size_t token_len, int depth, struct watch **out);
 
 /* STATUS_ENOENT if there is none. */
-int watch_find(struct watch_index *index, struct watch_owner *owner, const struct path *path, const char *token,
-	       size_t token_len, struct watch **out);
+int watch_find(struct watch_index *index, struct watch_owner *owner, const struct path *path, const char *token, size_t token_len,
+	       struct watch **out);
 void watch_remove(struct watch_index *index, struct watch *watch);
 void watch_owner_clear(struct watch_index *index, struct watch_owner *owner);
 

@@ -58,7 +58,7 @@ struct message {
 };
 
 enum message_result {
-	MESSAGE_WHOLE,   /* *out is filled */
+	MESSAGE_WHOLE,	 /* *out is filled */
 	MESSAGE_PARTIAL, /* more bytes are needed */
 	MESSAGE_TOO_LONG /* the header announces more than MESSAGE_PAYLOAD_MAX: the client cannot be followed any further */
 };

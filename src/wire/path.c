@@ -13,7 +13,8 @@
 static bool is_valid_character(unsigned char c)
 {
 	static const bool valid[256] = {
-	    ['-'] = true, ['/'] = true, ['_'] = true, ['@'] = true, ['0' ... '9'] = true, ['A' ... 'Z'] = true, ['a' ... 'z'] = true,
+	    ['-'] = true,	  ['/'] = true,		['_'] = true,	      ['@'] = true,
+	    ['0' ... '9'] = true, ['A' ... 'Z'] = true, ['a' ... 'z'] = true,
 	};
 
 	return valid[c];

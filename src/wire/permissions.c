@@ -84,7 +84,7 @@ int permissions_parse(const char *bytes, size_t len, struct permission *out, siz
 
 size_t permission_format(const struct permission *permission, char out[PERMISSION_TEXT_MAX])
 {
-	return (size_t)snprintf(out, PERMISSION_TEXT_MAX, "%c%u", "nrwb"[permission->access & 3], permission->domid);
+	return (size_t)snprintf(out, PERMISSION_TEXT_MAX, "%c%u", "nrwb"[permission->access & 3], permission -> domid);
 }
 
 void permissions_format(const struct permission *permissions, size_t n, struct buffer *out)
