@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 struct MDB_env;
-struct store;
+
 struct MDB_txn;
 
 /* Whether a store file is what it should be. */

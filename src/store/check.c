@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * One walk over all records in the order of their keys. Children of one directory lie side by side, so their parent is looked
+ * up once for all of them, and all that is kept besides are the sums of what each domain owns.
+ */
+#include "store/check.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <lmdb.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "store/key.h"
+#include "store/node.h"
+#include "store/reader.h"
+
+enum { DOMIDS = UINT16_MAX + 1 };
+
+struct walk {
+	MDB_txn *txn;
+	unsigned int dbi;
+	struct store_meta meta;
+	check_report *report;
+	void *context;
+	struct check_verdict *verdict;
+
+	uint64_t generation; /* none may be above */
+	uint64_t *owned;     /* by domid: nodes seen */
+	char directory[PATH_BUFFER]; /* the parent of the nodes last seen, and what is known of it: */
+	size_t directory_len;
+	bool directory_exists;
+	uint64_t children_generation;
+	uint8_t directory_flags;
+};
+
+static void problem(struct walk *walk, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void problem(struct walk *walk, const char *format, ...)
+{
+	char text[sizeof(walk->verdict->text)];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	if (!walk->verdict->problems++)
+		memcpy(walk->verdict->text, text, sizeof(text));
+	walk->verdict->result = CHECK_DAMAGED;
+	if (walk->report)
+		walk->report(walk->context, text);
+}
+
+/* ---- single records ---- */
+
+static int get(struct walk *walk, const void *key_bytes, size_t key_len, MDB_val *record)
+{
+	MDB_val key = {key_len, (void *)(uintptr_t)key_bytes};
+
+	return mdb_get(walk->txn, walk->dbi, &key, record);
+}
+
+static void check_meta(struct walk *walk)
+{
+	char meta = STORE_KEY_META, generation = STORE_KEY_GENERATION;
+	MDB_val record;
+
+	if (get(walk, &meta, 1, &record) || record.mv_size != sizeof(walk->meta))
+		problem(walk, "the record about the store is missing or of the wrong size");
+	else
+		memcpy(&walk->meta, record.mv_data, sizeof(walk->meta));
+	if (get(walk, &generation, 1, &record) || record.mv_size != sizeof(walk->generation))
+		problem(walk, "the record of generations is missing or of the wrong size");
+	else
+		memcpy(&walk->generation, record.mv_data, sizeof(walk->generation));
+}
+
+/* The path that the key stands for; false, and told, if no path has this key. */
+static bool path_of_record(struct walk *walk, const MDB_val *name, const struct node *node, char buffer[PATH_BUFFER],
+			   struct path *path)
+{
+	const unsigned char *bytes = name->mv_data;
+	char given[PATH_BUFFER];
+	struct key key;
+	size_t len;
+
+	if (*bytes == STORE_KEY_LONG_NODE) {
+		len = node->path_len;
+		if (!len || len > PATH_ABSOLUTE_MAX) {
+			problem(walk, "a long key's record has a path of %zu bytes", len);
+			return false;
+		}
+		memcpy(given, node->path, len);
+	} else {
+		len = key_to_path(bytes, name->mv_size, given);
+	}
+	if (path_canonicalize(given, len, 0, true, 0, buffer, path) || path->len != len) {
+		problem(walk, "a key stands for no path: \"%.*s\"", (int)len, given);
+		return false;
+	}
+	key_of_path(walk->meta.hash_key, path, &key);
+	if (key.len != name->mv_size || memcmp(key.bytes, bytes, key.len) != 0) {
+		problem(walk, "%s lies under the key of another path", path->text);
+		return false;
+	}
+	return true;
+}
+
+/* Makes `directory` the one that `path` lies in. */
+static void enter_directory(struct walk *walk, const struct path *path)
+{
+	struct path directory = {path->text, path_parent_len(path)};
+	struct node node;
+	struct key key;
+	MDB_val record;
+
+	if (directory.len == walk->directory_len && !memcmp(directory.text, walk->directory, directory.len))
+		return;
+	memcpy(walk->directory, directory.text, directory.len);
+	walk->directory_len = directory.len;
+	key_of_path(walk->meta.hash_key, &directory, &key);
+	walk->directory_exists = !get(walk, key.bytes, key.len, &record) && node_decode(record.mv_data, record.mv_size, &node);
+	if (!walk->directory_exists)
+		return;
+	walk->children_generation = node.children_generation;
+	walk->directory_flags = node.flags;
+}
+
+static void check_parent(struct walk *walk, const struct path *path, const struct node *node, bool is_long)
+{
+	enter_directory(walk, path);
+	if (!walk->directory_exists)
+		problem(walk, "%s has no parent", path->text);
+	else if (node->created > walk->children_generation)
+		problem(walk, "%s is newer than the list of children that it is in", path->text);
+	else if (is_long && !(walk->directory_flags & STORE_NODE_LONG_CHILDREN))
+		problem(walk, "the parent of %s does not know that it has children with long keys", path->text);
+}
+
+static void check_generations(struct walk *walk, const struct path *path, const struct node *node)
+{
+	const uint64_t generations[] = {node->created, node->value_generation, node->permissions_generation,
+					node->children_generation};
+
+	for (size_t i = 0; i < sizeof(generations) / sizeof(generations[0]); i++) {
+		if (generations[i] < node->created || generations[i] > walk->generation)
+			problem(walk, "%s has generation %" PRIu64 ", created %" PRIu64 ", last given out %" PRIu64, path->text,
+				generations[i], node->created, walk->generation);
+	}
+}
+
+static void check_node(struct walk *walk, const MDB_val *name, const MDB_val *record)
+{
+	bool is_long = *(const unsigned char *)name->mv_data == STORE_KEY_LONG_NODE;
+	char buffer[PATH_BUFFER];
+	struct path path;
+	struct node node;
+
+	walk->verdict->nodes++;
+	if (!node_decode(record->mv_data, record->mv_size, &node)) {
+		problem(walk, "a node's record of %zu bytes is too short for what it says of itself", record->mv_size);
+		return;
+	}
+	if (!path_of_record(walk, name, &node, buffer, &path))
+		return;
+	if (!is_long && node.path_len)
+		problem(walk, "%s has a short key, but its record a path", path.text);
+	if (!path_is_special(&path) && !path_is_root(&path))
+		check_parent(walk, &path, &node, is_long);
+	check_generations(walk, &path, &node);
+	for (size_t i = 0; i < node.n_permissions; i++) {
+		if (node.permissions[i].access & ~(unsigned)(PERMISSION_READ | PERMISSION_WRITE))
+			problem(walk, "%s has a permission that is none", path.text);
+	}
+	walk->owned[node.permissions[0].domid]++;
+}
+
+static void check_record(struct walk *walk, const MDB_val *name, const MDB_val *record)
+{
+	const unsigned char *key = name->mv_data;
+
+	switch (name->mv_size ? *key : 0) {
+	case STORE_KEY_NODE:
+	case STORE_KEY_LONG_NODE:
+		check_node(walk, name, record);
+		return;
+	case STORE_KEY_ACCOUNT:
+		if (name->mv_size != 3 || record->mv_size != sizeof(struct store_account))
+			problem(walk, "an account has a key of %zu bytes and a record of %zu", name->mv_size, record->mv_size);
+		return;
+	case STORE_KEY_META:
+	case STORE_KEY_GENERATION:
+		if (name->mv_size == 1)
+			return;
+		break;
+	default:
+		break;
+	}
+	problem(walk, "a record has a key of no known kind: first byte %u, %zu bytes", name->mv_size ? *key : 0, name->mv_size);
+}
+
+/* ---- all of them ---- */
+
+static void check_accounts(struct walk *walk)
+{
+	for (uint32_t domid = 0; domid < DOMIDS; domid++) {
+		const unsigned char key[3] = {STORE_KEY_ACCOUNT, (unsigned char)(domid >> 8), (unsigned char)domid};
+		struct store_account account = {0};
+		MDB_val record;
+
+		if (!get(walk, key, sizeof(key), &record) && record.mv_size == sizeof(account))
+			memcpy(&account, record.mv_data, sizeof(account));
+		if (account.nodes != walk->owned[domid])
+			problem(walk, "domain %u owns %" PRIu64 " nodes, its account says %" PRIu64, domid, walk->owned[domid],
+				account.nodes);
+	}
+}
+
+static int check_all(struct walk *walk)
+{
+	MDB_val name, record;
+	MDB_cursor *cursor;
+	MDB_stat pages;
+	uint64_t n = 0;
+	int code = mdb_stat(walk->txn, walk->dbi, &pages);
+
+	if (!code)
+		code = mdb_cursor_open(walk->txn, walk->dbi, &cursor);
+	if (code)
+		return -EIO;
+	check_meta(walk);
+	for (code = mdb_cursor_get(cursor, &name, &record, MDB_FIRST); !code && n <= pages.ms_entries;
+	     code = mdb_cursor_get(cursor, &name, &record, MDB_NEXT)) {
+		check_record(walk, &name, &record);
+		n++;
+	}
+	mdb_cursor_close(cursor);
+	if (code && code != MDB_NOTFOUND)
+		problem(walk, "after %" PRIu64 " records: %s", n, mdb_strerror(code));
+	else if (n != pages.ms_entries)
+		problem(walk, "there are %s records than the %zu that are counted", n < pages.ms_entries ? "fewer" : "more",
+			pages.ms_entries);
+	check_accounts(walk);
+	return 0;
+}
+
+int check_records(struct MDB_txn *txn, unsigned int dbi, check_report *report, void *context, struct check_verdict *out)
+{
+	struct walk walk = {
+	    .txn = txn,
+	    .dbi = dbi,
+	    .report = report,
+	    .context = context,
+	    .verdict = out,
+	    .owned = calloc(DOMIDS, sizeof(*walk.owned)),
+	};
+
+	if (!walk.owned)
+		return -ENOMEM;
+	*out = (struct check_verdict){.result = CHECK_SOUND};
+	int fault = check_all(&walk);
+	if (!fault && !out->nodes)
+		problem(&walk, "there is no node, not even the root");
+	free(walk.owned);
+	return fault;
+}
+
+/* ---- a file, in a child ---- */
+
+static void examine_records(struct reader_env *reader, struct check_verdict *out)
+{
+	MDB_txn *txn;
+	int fault = mdb_txn_begin(reader->env, NULL, MDB_RDONLY, &txn) ? -EIO : 0;
+
+	if (!fault) {
+		fault = check_records(txn, reader->dbi, NULL, NULL, out);
+		mdb_txn_abort(txn);
+	}
+	if (fault) {
+		out->result = CHECK_DAMAGED;
+		snprintf(out->text, sizeof(out->text), "%s", strerror(-fault));
+	}
+}
+
+static void examine(const char *path, const char *boot_id, struct check_verdict *out)
+{
+	struct reader_env reader;
+
+	*out = (struct check_verdict){.result = CHECK_SOUND};
+	switch (reader_open(path, false, &reader, out->text)) {
+	case READER_SOUND:
+		break;
+	case READER_EMPTY:
+		return;
+	case READER_NEWER:
+		out->result = CHECK_NEWER;
+		return;
+	case READER_FOREIGN:
+		out->result = CHECK_FOREIGN;
+		return;
+	case READER_DAMAGED:
+	case READER_FAILED:
+		out->result = CHECK_DAMAGED;
+		return;
+	}
+	if (boot_id && strncmp(reader.meta.boot_id, boot_id, sizeof(reader.meta.boot_id)) != 0) {
+		out->result = CHECK_OTHER_BOOT;
+		snprintf(out->text, sizeof(out->text), "%.*s", (int)sizeof(reader.meta.boot_id), reader.meta.boot_id);
+	} else {
+		examine_records(&reader, out);
+	}
+	reader_close(&reader);
+}
+
+/* Never returns. */
+static void examine_in_child(const char *path, const char *boot_id, int answer)
+{
+	static const int deaths[] = {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL};
+	struct rlimit none = {0, 0};
+	struct check_verdict verdict;
+	int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+
+	/* Its death is an answer: it leaves no core and says nothing. */
+	setrlimit(RLIMIT_CORE, &none);
+	for (size_t i = 0; i < sizeof(deaths) / sizeof(deaths[0]); i++)
+		signal(deaths[i], SIG_DFL);
+	if (null >= 0)
+		dup2(null, STDERR_FILENO);
+	examine(path, boot_id, &verdict);
+	_exit(write(answer, &verdict, sizeof(verdict)) == (ssize_t)sizeof(verdict) ? 0 : 1);
+}
+
+int check_file(const char *path, const char *boot_id, struct check_verdict *out)
+{
+	int ends[2], status;
+	ssize_t len;
+
+	if (pipe2(ends, O_CLOEXEC))
+		return -errno;
+	pid_t child = fork();
+	if (child < 0) {
+		int error = -errno;
+		close(ends[0]);
+		close(ends[1]);
+		return error;
+	}
+	if (!child)
+		examine_in_child(path, boot_id, ends[1]);
+	close(ends[1]);
+	do
+		len = read(ends[0], out, sizeof(*out));
+	while (len < 0 && errno == EINTR);
+	close(ends[0]);
+	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+		;
+	if (len == (ssize_t)sizeof(*out))
+		return 0;
+	*out = (struct check_verdict){.result = CHECK_DAMAGED};
+	if (WIFSIGNALED(status))
+		snprintf(out->text, sizeof(out->text), "LMDB cannot read it (%s)", strsignal(WTERMSIG(status)));
+	else
+		snprintf(out->text, sizeof(out->text), "LMDB cannot read it");
+	return 0;
+}
