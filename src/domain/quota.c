@@ -34,7 +34,7 @@ static const struct quota_description *describe(enum quota quota)
 
 void quotas_init(struct quotas *quotas)
 {
-	for (int quota = 0; quota < QUOTA_COUNT; quota++) {
+	for (enum quota quota = 0; quota < QUOTA_COUNT; quota++) {
 		quotas->hard[quota] = describe(quota)->hard;
 		quotas->soft[quota] = describe(quota)->soft;
 	}
@@ -47,7 +47,7 @@ const char *quota_name(enum quota quota)
 
 int quota_set(struct quotas *quotas, bool soft, const char *name, uint32_t value)
 {
-	for (int quota = 0; quota < QUOTA_COUNT && value; quota++) {
+	for (enum quota quota = 0; quota < QUOTA_COUNT && value; quota++) {
 		if (strcmp(name, describe(quota)->name) || (soft && !describe(quota)->soft))
 			continue;
 		(soft ? quotas->soft : quotas->hard)[quota] = value;
@@ -59,7 +59,7 @@ int quota_set(struct quotas *quotas, bool soft, const char *name, uint32_t value
 void quotas_format(const struct quotas *quotas, bool soft, struct buffer *out)
 {
 	buffer_add_string(out, "Quota settings:\n");
-	for (int quota = 0; quota < QUOTA_COUNT; quota++) {
+	for (enum quota quota = 0; quota < QUOTA_COUNT; quota++) {
 		if (!soft || describe(quota)->soft)
 			buffer_printf(out, "%-17s: %8u %s\n", describe(quota)->name, (soft ? quotas->soft : quotas->hard)[quota],
 				      describe(quota)->meaning);

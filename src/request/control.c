@@ -108,8 +108,7 @@ static int control_logfile(struct control *control)
 {
 	if (control->n_arguments != 1)
 		return STATUS_EINVAL;
-	log_trace_to(control->turn->log, control->arguments[0]);
-	return 0;
+	return log_trace_to(control->turn->log, control->arguments[0]) ? STATUS_EINVAL : 0;
 }
 
 static void report_memory(struct turn *turn, FILE *file)
@@ -225,12 +224,17 @@ static int control_quota_soft(struct control *control)
 	return argument_is(control, 0, "set") ? set_quota(control, true) : STATUS_EINVAL;
 }
 
-/* Open transactions, oldest first: whose, since which generation, how they read. */
+/* Open transactions, of one domain or of all, oldest first: whose, since which generation, how they read. */
 static int control_txn(struct control *control)
 {
 	const struct transaction *transaction;
+	uint32_t domid = UINT32_MAX;
 
+	if (control->n_arguments > 1 || (control->n_arguments && !parse_number(control->arguments[0], UINT16_MAX, &domid)))
+		return STATUS_EINVAL;
 	DL_FOREACH2 (control->turn->store->transactions, transaction, next) {
+		if (control->n_arguments && transaction->caller.domid != domid)
+			continue;
 		buffer_printf(&control->answer, "domain %u transaction %u start %" PRIu64 " %s%s\n", transaction->caller.domid,
 			      transaction->id, transaction->start_generation, transaction->snapshot ? "snapshot" : "validated",
 			      transaction->doomed ? " doomed" : "");
@@ -264,7 +268,7 @@ static const struct control_command *command_table(size_t *n)
 	    {"print", control_print, "<string>"},
 	    {"quota", control_quota, "[set <name> <val>|<domid>|max [-r]]"},
 	    {"quota-soft", control_quota_soft, "[set <name> <val>]"},
-	    {"txn", control_txn, ""},
+	    {"txn", control_txn, "[<domid>]"},
 	    {"watches", control_watches, ""},
 	};
 
@@ -294,7 +298,7 @@ int operation_control(struct request *request, struct reply *reply)
 		return STATUS_EINVAL;
 
 	int result = commands[i].run(&control);
-	if (!result && control.answer.len) {
+	if (!result && (control.answer.len || control.answer.failed)) {
 		buffer_add_nul(&control.answer);
 		char *copy =
 		    control.answer.failed ? NULL : arena_copy(&request->turn->arena, control.answer.bytes, control.answer.len);

@@ -4,6 +4,7 @@
  * know: it may if it can read the node, could read it before the change, or can read the parent, where it would see the name
  * come or go (XSA-115). Who is privileged may always, so for it nothing is looked up.
  */
+#include <errno.h>
 #include <stddef.h>
 #include <utlist.h>
 
@@ -12,8 +13,8 @@
 #include "store/node.h"
 #include "wire/message.h"
 
-/* What one client may be owed before further events are dropped: replies wait for room elsewhere, events have no way back. */
-enum { QUEUED_MAX = 2 << 20 };
+/* Memory for what one client is owed before further events are dropped: replies wait elsewhere, events have no way back. */
+enum { OUTPUT_MEMORY_MAX = 2 << 20 };
 
 struct delivery {
 	struct turn *turn;
@@ -22,7 +23,7 @@ struct delivery {
 
 static struct client *client_of(const struct watch_owner *owner)
 {
-	return (struct client *)((char *)(uintptr_t)owner - offsetof(struct client, watches));
+	return (struct client *)(void *)((char *)(uintptr_t)owner - offsetof(struct client, watches));
 }
 
 void turn_note_output(struct turn *turn, struct client *client)
@@ -59,7 +60,7 @@ static void append(struct turn *turn, const struct watch *watch, const struct pa
 		drop(turn, client, "path and token together exceed a message");
 		return;
 	}
-	if (client->ledger.queued > QUEUED_MAX) {
+	if (ledger_output_memory(&client->ledger) > OUTPUT_MEMORY_MAX) {
 		drop(turn, client, "the client does not read");
 		return;
 	}
@@ -78,17 +79,19 @@ static bool may_read(const struct caller *caller, const struct permission_list *
 	return list->entries && permissions_for(list->entries, list->n, caller) & PERMISSION_READ;
 }
 
-static bool may_read_parent(struct turn *turn, const struct caller *caller, const struct change *change)
+/* Positive if so, or a fault. */
+static int may_read_parent(struct turn *turn, const struct caller *caller, const struct change *change)
 {
 	struct path parent = {change->path.text, path_parent_len(&change->path)};
 	struct MDB_txn *txn;
 	struct node node;
 
-	if (change->parent.entries)
+	if (change->parent.entries || !parent.len)
 		return may_read(caller, &change->parent);
-	txn = parent.len ? store_view(turn->store) : NULL;
-	if (!txn || node_get(turn->store, txn, &parent, &node))
-		return false;
+	txn = store_view(turn->store);
+	int result = txn ? node_get(turn->store, txn, &parent, &node) : -EIO;
+	if (result)
+		return result < 0 ? result : 0;
 	return permissions_for(node.permissions, node.n_permissions, caller) & PERMISSION_READ;
 }
 
@@ -97,22 +100,26 @@ static int hit(void *context, struct watch *watch)
 	struct delivery *delivery = context;
 	const struct change *change = delivery->change;
 	const struct caller *caller = &client_of(watch->owner)->caller;
+	int allowed = caller->privileged || may_read(caller, &change->now) || may_read(caller, &change->before);
 
-	if (caller->privileged || may_read(caller, &change->now) || may_read(caller, &change->before) ||
-	    may_read_parent(delivery->turn, caller, change))
+	if (!allowed)
+		allowed = may_read_parent(delivery->turn, caller, change);
+	if (allowed > 0)
 		append(delivery->turn, watch, &change->path);
-	return 0;
+	return allowed < 0 ? allowed : 0;
 }
 
-void events_append(struct turn *turn, const struct changes *changes)
+int events_append(struct turn *turn, const struct changes *changes)
 {
+	int fault = 0;
+
 	if (!watch_count(turn->watches))
-		return;
-	for (const struct change *change = changes->first; change; change = change->next) {
+		return 0;
+	for (const struct change *change = changes->first; change && !fault; change = change->next) {
 		struct delivery delivery = {turn, change};
-		if (watch_match(turn->watches, &change->path, change->exact, hit, &delivery))
-			log_error(turn->log, "out of memory: events of %s are lost", change->path.text);
+		fault = watch_match(turn->watches, &change->path, change->exact, hit, &delivery);
 	}
+	return fault;
 }
 
 void events_append_first(struct turn *turn, const struct watch *watch)

@@ -340,8 +340,8 @@ static int operation_transaction_end(struct request *request, struct reply *repl
 	if (*how == 'T')
 		result =
 		    transaction_commit(transaction, &turn->limits, &turn->arena, request->tree.watched, &request->tree.changes);
-	if (result < 0)
-		return result;
+	if (result < 0 || turn->store->fault)
+		return result < 0 ? result : turn->store->fault;
 	turn->figures.conflicts += result == STATUS_EAGAIN;
 	int error = turn_end_transaction(turn, request->client, transaction);
 	return error ? error : result;

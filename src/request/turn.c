@@ -19,9 +19,6 @@
 
 enum { TRIES_ALONE = 4 };
 
-/* What came of one look at a client's input. */
-enum run_result { RUN_NOTHING, RUN_DONE, RUN_FAULT };
-
 void turn_quotas_changed(struct turn *turn)
 {
 	quotas_limits(turn->quotas, &turn->limits);
@@ -196,50 +193,66 @@ static bool needs_clean_turn(const struct operation *operation, const struct mes
 	       (operation->flags & OPERATION_IN_TRANSACTION && header->transaction_id && header->type != MESSAGE_TRANSACTION_END);
 }
 
-/* The client's next message; RUN_NOTHING where there is no whole one. */
-static enum run_result next_message(struct client *client, struct message *message)
+/* The client's next message. False: there is no whole one. True with client->broken: nor will there be. */
+static bool next_message(struct client *client, struct message *message)
 {
 	size_t len;
 	const char *bytes = ledger_input(&client->ledger, &len);
 
 	if (client->broken || !len)
-		return RUN_NOTHING;
+		return false;
 	switch (message_parse(bytes, len, message)) {
 	case MESSAGE_TOO_LONG:
 		client->broken = true;
-		return RUN_DONE;
+		return true;
 	case MESSAGE_WHOLE:
-		return RUN_DONE;
+		return true;
 	default:
-		return RUN_NOTHING;
+		return false;
 	}
 }
 
-/*
- * Runs `message`, the first of the client's input. After a fault it still is, and the store's turn has to be put back. With
- * `answer` not 0 it is not run but answered with that.
- */
-static enum run_result run_message(struct turn *turn, struct client *client, const struct message *message, int answer)
+/* The first of the client's input is run now; its reply follows. */
+static void note_run(struct turn *turn, struct client *client, const struct message *message)
+{
+	ledger_ran(&client->ledger, MESSAGE_HEADER_SIZE + message->header.len);
+	turn->figures.requests++;
+}
+
+/* Runs `message`, the first of the client's input. After a fault the turn has to be put back, then it still is. */
+static int run_message(struct turn *turn, struct client *client, const struct message *message)
 {
 	const struct operation *operation = operation_of(message->header.type);
 	struct request request;
-	struct reply reply = {0};
-	int result = answer;
+	struct reply reply;
 
 	arena_reset(&turn->arena);
 	trace(turn, client, "IN", message->header.type, message->payload, message->header.len);
-	if (!answer)
-		result = run_operation(turn, client, operation, message, &request, &reply);
-	if (!answer && (result < 0 || turn->store->fault))
-		return RUN_FAULT;
-	ledger_ran(&client->ledger, MESSAGE_HEADER_SIZE + message->header.len);
-	turn->figures.requests++;
-	if (!result && request.tree.changes.first)
-		events_append(turn, &request.tree.changes);
+	int result = run_operation(turn, client, operation, message, &request, &reply);
+	int fault = result < 0 ? result : turn->store->fault;
+	if (fault)
+		return fault;
+	note_run(turn, client, message);
+	if (!result)
+		fault = events_append(turn, &request.tree.changes);
+	if (fault)
+		return fault;
 	append_reply(turn, client, &message->header, result, &reply);
 	if (!result && reply.watch)
 		events_append_first(turn, reply.watch);
-	return RUN_DONE;
+	return 0;
+}
+
+/* Answers `message` with the fault. A transaction that cannot be carried over is ended nevertheless. */
+static void refuse_message(struct turn *turn, struct client *client, const struct message *message, int fault)
+{
+	const struct message_header *header = &message->header;
+	struct transaction *transaction;
+
+	if (header->type == MESSAGE_TRANSACTION_END && !client_transaction(client, header->transaction_id, &transaction))
+		client_free_transaction(client, transaction);
+	note_run(turn, client, message);
+	append_reply(turn, client, header, fault, NULL);
 }
 
 /* ---- after a fault ---- */
@@ -275,23 +288,28 @@ static int commit_store(struct turn *turn)
 static void run_alone(struct turn *turn, struct client *client)
 {
 	struct message message;
-	int fault = -EIO;
+	int fault = 0;
 
-	if (ledger_reserve(turn->ledger) || next_message(client, &message) == RUN_NOTHING || client->broken)
+	if (!next_message(client, &message) || client->broken)
 		return;
+	if (ledger_reserve(turn->ledger)) { /* error replies are longer than "OK" */
+		client->out_of_room = true;
+		turn_note_output(turn, client);
+		return;
+	}
 	for (int i = 0; i < TRIES_ALONE; i++) {
-		enum run_result result = run_message(turn, client, &message, 0);
-		fault = result == RUN_FAULT && !turn->store->fault ? -EIO : commit_store(turn);
-		if (result == RUN_DONE && !fault) {
-			store_return_room(turn->store);
-			return;
-		}
+		fault = run_message(turn, client, &message);
+		if (!fault)
+			fault = commit_store(turn);
+		if (!fault)
+			break;
 		put_back(turn);
 		if (fault != -ENOSPC || store_make_room(turn->store, deletes(&message)))
 			break;
 	}
 	store_return_room(turn->store);
-	run_message(turn, client, &message, fault);
+	if (fault)
+		refuse_message(turn, client, &message, fault);
 }
 
 /* All requests of the failed turn, each alone. */
@@ -320,20 +338,20 @@ bool turn_run_next(struct turn *turn, struct client *client)
 {
 	struct message message;
 
-	if (next_message(client, &message) == RUN_NOTHING)
+	if (!next_message(client, &message))
 		return false;
 	if (client->broken)
 		return true;
 	if (store_tag(turn->store) && needs_clean_turn(operation_of(message.header.type), &message.header)) {
 		turn_commit(turn);
 		/* The client's earlier requests may have been run again; this one is still the next. */
-		if (next_message(client, &message) == RUN_NOTHING || client->broken)
+		if (!next_message(client, &message) || client->broken)
 			return client->broken;
 	}
 	client->out_of_room = ledger_reserve(turn->ledger) || remember_run(turn, client);
 	if (client->out_of_room)
 		return false;
-	if (run_message(turn, client, &message, 0) == RUN_FAULT)
+	if (run_message(turn, client, &message))
 		run_again(turn);
 	else if (!store_tag(turn->store))
 		turn->n_runs = 0;

@@ -51,7 +51,7 @@ struct turn {
 	size_t n_runs, runs_capacity;
 	struct turn_ended *ended; /* freed with the commit */
 	size_t n_ended, ended_capacity;
-	struct client *with_output; /* whose output is to be sent at the end of the turn */
+	struct client *with_output; /* whose output is to be sent at the end of the turn, or whose request has been put off */
 	struct turn_figures figures;
 };
 
@@ -76,8 +76,11 @@ int turn_end_transaction(struct turn *turn, struct client *client, struct transa
 /* Remembers that the client has output to be sent. */
 void turn_note_output(struct turn *turn, struct client *client);
 
-/* events.c: appends the events that `changes` cause, under the turn's tag, before the reply of their request. */
-void events_append(struct turn *turn, const struct changes *changes);
+/*
+ * events.c: appends the events that `changes` cause, under the turn's tag, before the reply of their request. A fault: some may
+ * be missing, the turn has to be put back.
+ */
+int events_append(struct turn *turn, const struct changes *changes);
 
 /* ... and the first event of a watch that was just set. */
 void events_append_first(struct turn *turn, const struct watch *watch);
