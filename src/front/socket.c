@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * A turn: the event loop finds sockets readable and what they have is received into the ledger; before the loop would wait
- * again (ev_prepare) the requests are run, the turn is committed, and what each client is owed is sent. Connections that end
- * are only marked during a turn and freed at its end.
+ * The event loop finds connections that have something to be read. Before it would wait again (ev_prepare) they are served, some
+ * at a time: what they have is received into the ledger, their requests are run, the turn is committed, and what each client is
+ * owed is sent, so that the ledger's blocks serve the next ones. Connections that end are only marked during a turn and freed at
+ * its end.
  *
  * A client that does not read is not read either: past QUEUED_HIGH bytes of output its requests wait in the ledger and in the
  * socket. A client that sends much runs REQUESTS_PER_TURN of its requests, then the others have theirs.
@@ -23,6 +24,7 @@
 enum {
 	QUEUED_HIGH = 64 * 1024,
 	REQUESTS_PER_TURN = 64,
+	CONNECTIONS_PER_TURN = 64,
 	ACCEPTS_PER_TURN = 64,
 	LISTEN_BACKLOG = 4096,
 };
@@ -34,7 +36,9 @@ struct connection {
 	struct socket_front *front;
 	ev_io io;
 	bool closing;
-	bool is_ready; /* in front->ready */
+	bool is_ready;	     /* in front->ready */
+	bool is_readable;    /* the socket has something that is not yet received */
+	bool output_awaited; /* requests wait in the ledger until output has gone */
 	struct connection *previous, *next;
 	struct connection *ready_previous, *ready_next;
 	struct connection *closing_next;
@@ -48,10 +52,11 @@ struct socket_front {
 	ev_prepare before_wait;
 	ev_idle more_to_run; /* running while ready connections are left over: keeps the loop from waiting */
 	ev_timer retry;
+	bool is_refusing; /* connections, and has said so */
 	uint64_t last_id;
-	size_t n_connections;
+	size_t n_connections, n_ready;
 	struct connection *connections;
-	struct connection *ready;   /* may have requests to run */
+	struct connection *ready;   /* may have something to receive or to run; who has waited longest is first */
 	struct connection *closing; /* end with the turn */
 };
 
@@ -64,15 +69,19 @@ static struct connection *connection_of(struct client *client)
 
 static void make_ready(struct connection *connection)
 {
-	if (!connection->is_ready)
-		DL_APPEND2(connection->front->ready, connection, ready_previous, ready_next);
+	if (connection->is_ready)
+		return;
+	DL_APPEND2(connection->front->ready, connection, ready_previous, ready_next);
+	connection->front->n_ready++;
 	connection->is_ready = true;
 }
 
 static void make_unready(struct connection *connection)
 {
-	if (connection->is_ready)
-		DL_DELETE2(connection->front->ready, connection, ready_previous, ready_next);
+	if (!connection->is_ready)
+		return;
+	DL_DELETE2(connection->front->ready, connection, ready_previous, ready_next);
+	connection->front->n_ready--;
 	connection->is_ready = false;
 }
 
@@ -89,10 +98,11 @@ static bool is_held_back(const struct connection *connection)
 	return connection->client.ledger.queued > QUEUED_HIGH;
 }
 
-/* Waits for what can be gone on with: writing while output is left, reading unless the client is held back. */
+/* Waits for what can be gone on with: writing while output is left, reading unless there is no place for what comes. */
 static void wait_for(struct connection *connection)
 {
-	int events = (is_held_back(connection) ? 0 : EV_READ) | (connection->client.ledger.ready ? EV_WRITE : 0);
+	int events = (is_held_back(connection) || connection->client.out_of_room ? 0 : EV_READ) |
+		     (connection->client.ledger.ready ? EV_WRITE : 0);
 
 	if ((connection->io.events & (EV_READ | EV_WRITE)) == events && ev_is_active(&connection->io))
 		return;
@@ -104,15 +114,12 @@ static void wait_for(struct connection *connection)
 static void receive(struct connection *connection)
 {
 	struct mmsghdr *call;
-
-	if (is_held_back(connection) || connection->closing)
-		return;
-	make_ready(connection);
 	int error = ledger_receive_begin(&connection->client.ledger, &call);
-	if (error) { /* its block is full of requests that are to be run first, or the ledger has no room */
-		connection->client.out_of_room = error == -ENOSPC;
+
+	connection->client.out_of_room = error == -ENOSPC;
+	if (error) /* or its block is full of requests that are to be run first */
 		return;
-	}
+	connection->is_readable = false;
 	int n = recvmmsg(connection->io.fd, call, 1, MSG_DONTWAIT, NULL);
 	bool gone = n < 0 && errno != EAGAIN && errno != EINTR;
 	if (!ledger_receive_end(&connection->client.ledger, n == 1) && n == 1)
@@ -134,6 +141,10 @@ static void send_output(struct connection *connection)
 		if (n != 1)
 			break;
 	}
+	if (connection->output_awaited && !is_held_back(connection)) {
+		connection->output_awaited = false;
+		make_ready(connection);
+	}
 }
 
 static void connection_event(struct ev_loop *loop, ev_io *io, int events)
@@ -143,12 +154,12 @@ static void connection_event(struct ev_loop *loop, ev_io *io, int events)
 	(void)loop;
 	if (events & EV_WRITE) {
 		send_output(connection);
-		if (!is_held_back(connection))
-			make_ready(connection); /* requests may have waited for this */
 		wait_for(connection);
 	}
-	if (events & EV_READ)
-		receive(connection);
+	if (events & EV_READ && !connection->closing) {
+		connection->is_readable = true;
+		make_ready(connection);
+	}
 }
 
 static void connection_free(struct connection *connection)
@@ -187,25 +198,37 @@ static int connection_new(struct socket_front *front, int fd)
 
 /* ---- accepting ---- */
 
+/* Clients wait in the listener's queue until there is room again. */
+static void pause_accepting(struct socket_front *front, int error)
+{
+	if (!front->is_refusing)
+		log_warning(front->turn->log, "cannot accept connections, %zu are open: %s", front->n_connections,
+			    strerror(error));
+	front->is_refusing = true;
+	ev_io_stop(front->loop, &front->listener);
+	ev_timer_again(front->loop, &front->retry);
+}
+
 static void accept_event(struct ev_loop *loop, ev_io *io, int events)
 {
 	struct socket_front *front = io->data;
 
+	(void)loop;
 	(void)events;
 	for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
 		int fd = accept4(io->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-		if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)) {
-			log_warning(front->turn->log, "cannot accept a connection: %s", strerror(errno));
-			ev_io_stop(loop, io);
-			ev_timer_again(loop, &front->retry);
-		}
-		if (fd < 0)
+		if (fd < 0) {
+			if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
+				pause_accepting(front, errno);
 			return;
+		}
 		int error = connection_new(front, fd);
 		if (error) {
-			log_warning(front->turn->log, "a connection is refused: %s", strerror(-error));
 			close(fd);
+			pause_accepting(front, -error);
+			return;
 		}
+		front->is_refusing = false;
 	}
 }
 
@@ -217,7 +240,11 @@ static bool run_requests(struct connection *connection)
 	struct turn *turn = connection->front->turn;
 
 	for (int i = 0; i < REQUESTS_PER_TURN; i++) {
-		if (is_held_back(connection) || !turn_run_next(turn, &connection->client))
+		if (is_held_back(connection)) {
+			connection->output_awaited = true;
+			return true;
+		}
+		if (!turn_run_next(turn, &connection->client))
 			return !connection->client.out_of_room;
 		if (connection->client.broken) {
 			start_closing(connection);
@@ -227,14 +254,20 @@ static bool run_requests(struct connection *connection)
 	return false;
 }
 
-static void run_ready(struct socket_front *front)
+/* Serves who has waited longest; if it has more, it waits again. */
+static void serve_first(struct socket_front *front)
 {
-	struct connection *connection, *next;
+	struct connection *connection = front->ready;
 
-	DL_FOREACH_SAFE2 (front->ready, connection, next, ready_next) {
-		if (run_requests(connection))
-			make_unready(connection);
-	}
+	make_unready(connection);
+	if (is_held_back(connection) || connection->closing)
+		connection->is_readable = false; /* the loop will find it again */
+	if (connection->is_readable)
+		receive(connection);
+	if (!run_requests(connection) || connection->is_readable)
+		make_ready(connection);
+	if (connection->client.out_of_room || !(connection->io.events & EV_READ))
+		wait_for(connection);
 }
 
 static void send_all(struct socket_front *front)
@@ -245,6 +278,8 @@ static void send_all(struct socket_front *front)
 		struct connection *connection = connection_of(client);
 		DL_DELETE2(front->turn->with_output, client, output_previous, output_next);
 		client->has_output = false;
+		if (client->out_of_room)
+			make_ready(connection);
 		if (connection->closing && !client->broken)
 			continue;
 		send_output(connection);
@@ -286,10 +321,15 @@ static void end_turn(struct ev_loop *loop, ev_prepare *prepare, int events)
 
 	(void)loop;
 	(void)events;
-	run_ready(front);
-	turn_commit(front->turn);
-	send_all(front);
-	close_ended(front);
+	size_t left = front->n_ready;
+
+	do {
+		for (int i = 0; i < CONNECTIONS_PER_TURN && left && front->ready; i++, left--)
+			serve_first(front);
+		turn_commit(front->turn);
+		send_all(front);
+		close_ended(front);
+	} while (left && front->ready);
 	if (front->ready || ev_is_active(&front->more_to_run))
 		plan_rest(front);
 }

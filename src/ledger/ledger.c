@@ -395,6 +395,11 @@ size_t ledger_send_end(struct ledger_connection *connection, bool sent)
 
 /* ---- figures ---- */
 
+size_t ledger_output_memory(const struct ledger_connection *connection)
+{
+	return (size_t)connection->blocks * LEDGER_BLOCK_SIZE + duplicates_memory(connection->duplicates);
+}
+
 void ledger_figures(const struct ledger *ledger, struct ledger_figures *out)
 {
 	const struct pool *pool = &ledger->pool;

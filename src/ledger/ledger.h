@@ -113,6 +113,9 @@ size_t ledger_send_end(struct ledger_connection *connection, bool sent);
 
 /* ---- figures ---- */
 
+/* Bytes of memory that the connection's output takes, with what is kept to find events in it. */
+size_t ledger_output_memory(const struct ledger_connection *connection);
+
 struct ledger_figures {
 	size_t connections;
 	size_t blocks_used;

@@ -2,20 +2,22 @@
 /*
  * The file is as long as its limit from the start and full of holes. Memory is asked for in steps: posix_fallocate either
  * gives pages to the whole step or says that there are none. The slots have their own region, so that a connection that is
- * idle costs its slot and nothing else.
+ * idle costs its slot and nothing else. Memory goes back by steps too, which become holes; to find steps without a block in use
+ * the whole chain of free blocks is walked, but not before as many blocks have been given back as are walked.
  */
 #include "ledger/pool.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { BLOCK_STEP = 128, SLOT_STEP = 512 };
+enum { SLOT_STEP = 512, FREE_KEPT = 2 * POOL_STEP };
 
 #define LIMIT_DEFAULT ((size_t)4 << 30)
 #define LIMIT_MAX ((size_t)1 << 44)
@@ -86,6 +88,8 @@ int pool_open(const char *path, size_t limit, struct pool *pool)
 	pool->map = map;
 	pool->header = map;
 	pool->slots = (struct ledger_slot *)(void *)(pool->map + LEDGER_HEADER_SIZE);
+	/* A child, such as the one that examines the store, would keep the file's lock through the mapping. */
+	(void)madvise(map, pool->limit, MADV_DONTFORK);
 	/* Keeps the ledger out of swap where we are allowed to; without it everything works, only perhaps later. */
 	(void)mlock2(map, pool->limit, MLOCK_ONFAULT);
 	return 0;
@@ -100,6 +104,7 @@ void pool_close(struct pool *pool)
 		munmap(pool->map, pool->limit);
 	if (pool->fd >= 0)
 		close(pool->fd);
+	free(pool->holes);
 	memset(pool, 0, sizeof(*pool));
 	pool->fd = -1;
 }
@@ -121,7 +126,9 @@ int pool_begin(struct pool *pool, const unsigned char store_id[16])
 {
 	int result;
 
-	pool->free_block = pool->blocks_touched = pool->blocks_total = pool->blocks_used = 0;
+	pool->free_block = pool->blocks_touched = pool->blocks_end = pool->blocks_total = pool->blocks_used = 0;
+	pool->n_holes = 0;
+	pool->trim_above = POOL_TRIM_ABOVE;
 	pool->free_slot = pool->slots_touched = pool->slots_total = pool->slots_used = 0;
 	if (ftruncate(pool->fd, 0) || ftruncate(pool->fd, (off_t)pool->limit))
 		return -errno;
@@ -132,21 +139,136 @@ int pool_begin(struct pool *pool, const unsigned char store_id[16])
 	return 0;
 }
 
+static size_t step_offset(uint32_t step)
+{
+	return ((size_t)LEDGER_FIRST_BLOCK + (size_t)step * POOL_STEP) * LEDGER_BLOCK_SIZE;
+}
+
+/* All of the step's blocks are free and have memory. */
+static void chain_step(struct pool *pool, uint32_t step)
+{
+	uint32_t first = LEDGER_FIRST_BLOCK + step * POOL_STEP;
+
+	for (uint32_t number = first + POOL_STEP; number-- > first;) {
+		pool_block(pool, number)->link = pool->free_block;
+		pool->free_block = number;
+	}
+}
+
+static int fill_hole(struct pool *pool)
+{
+	uint32_t step = pool->holes[pool->n_holes - 1];
+	int result = allocate(pool->fd, step_offset(step), POOL_STEP * LEDGER_BLOCK_SIZE);
+
+	if (result)
+		return result;
+	pool->n_holes--;
+	pool->blocks_total += POOL_STEP;
+	chain_step(pool, step);
+	return 0;
+}
+
 int pool_grow(struct pool *pool)
 {
-	size_t from = (size_t)LEDGER_FIRST_BLOCK + pool->blocks_total;
+	size_t from = (size_t)LEDGER_FIRST_BLOCK + pool->blocks_end;
 	size_t left = pool->limit / LEDGER_BLOCK_SIZE - from;
-	size_t step = left < BLOCK_STEP ? left : BLOCK_STEP;
+	size_t step = left < POOL_STEP ? left : POOL_STEP;
 	int result;
 
+	if (pool->n_holes)
+		return fill_hole(pool);
 	if (step == 0)
 		return -ENOSPC;
 	result = allocate(pool->fd, from * LEDGER_BLOCK_SIZE, step * LEDGER_BLOCK_SIZE);
 	if (result)
 		return result;
+	pool->blocks_end += (uint32_t)step;
 	pool->blocks_total += (uint32_t)step;
 	return 0;
 }
+
+/* ---- giving back ---- */
+
+static uint32_t step_of(uint32_t number)
+{
+	return (number - LEDGER_FIRST_BLOCK) / POOL_STEP;
+}
+
+/* How many blocks of each step are free. NULL: no memory. */
+static uint32_t *count_free(const struct pool *pool, uint32_t n_steps)
+{
+	uint32_t *n_free = calloc(n_steps, sizeof(*n_free));
+
+	for (uint32_t number = pool->free_block; number && n_free; number = (uint32_t)pool_block(pool, number)->link)
+		n_free[step_of(number)]++;
+	return n_free;
+}
+
+/* Takes the blocks of steps that are marked out of the chain. */
+static void unchain_steps(struct pool *pool, const uint32_t *marked)
+{
+	struct ledger_block *last = NULL;
+	uint32_t number = pool->free_block;
+
+	pool->free_block = 0;
+	for (; number; number = (uint32_t)pool_block(pool, number)->link) {
+		if (marked[step_of(number)] == UINT32_MAX)
+			continue;
+		if (last)
+			last->link = number;
+		else
+			pool->free_block = number;
+		last = pool_block(pool, number);
+	}
+	if (last)
+		last->link = 0;
+}
+
+static bool reserve_holes(struct pool *pool, uint32_t n_steps)
+{
+	uint32_t *holes;
+
+	if (n_steps <= pool->holes_capacity)
+		return true;
+	holes = realloc(pool->holes, n_steps * sizeof(*holes));
+	if (!holes)
+		return false;
+	pool->holes = holes;
+	pool->holes_capacity = n_steps;
+	return true;
+}
+
+/* Marks steps with UINT32_MAX and makes holes of them, the last ones first. */
+static void make_holes(struct pool *pool, uint32_t *n_free, uint32_t n_steps)
+{
+	for (uint32_t step = n_steps; step-- > 0;) {
+		if (n_free[step] < POOL_STEP || pool->blocks_total - pool->blocks_used < FREE_KEPT + POOL_STEP)
+			continue;
+		n_free[step] = UINT32_MAX;
+		pool->holes[pool->n_holes++] = step;
+		pool->blocks_total -= POOL_STEP;
+	}
+}
+
+void pool_trim(struct pool *pool)
+{
+	uint32_t n_steps = pool->blocks_end / POOL_STEP, n_holes = pool->n_holes, n_left;
+	uint32_t *n_free = reserve_holes(pool, n_steps) ? count_free(pool, n_steps + 1) : NULL;
+
+	if (n_free) {
+		make_holes(pool, n_free, n_steps);
+		unchain_steps(pool, n_free);
+	}
+	free(n_free);
+	/* If it cannot be had, nothing is lost: the step is filled again before it is used. */
+	for (; n_holes < pool->n_holes; n_holes++)
+		(void)fallocate(pool->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)step_offset(pool->holes[n_holes]),
+				POOL_STEP * LEDGER_BLOCK_SIZE);
+	n_left = pool->blocks_total - pool->blocks_used;
+	pool->trim_above = n_left + n_left / 2 > POOL_TRIM_ABOVE ? n_left + n_left / 2 : POOL_TRIM_ABOVE;
+}
+
+/* ---- slots ---- */
 
 struct ledger_slot *pool_take_slot(struct pool *pool)
 {

@@ -10,7 +10,7 @@
  * The file of the ledger as a pool of slots and blocks. It is mapped once, over its whole limit; a page is touched only after
  * the file system has given memory for it, so a full one is -ENOSPC and never SIGBUS. What is free is known to this process
  * only: free slots and blocks are chained through themselves and the last one given back is the first one taken, because its
- * bytes are still in the cache.
+ * bytes are still in the cache. Memory comes in steps of POOL_STEP blocks, and when much is free it goes back in such steps.
  */
 struct pool {
 	int fd;
@@ -20,8 +20,12 @@ struct pool {
 	struct ledger_slot *slots;
 	uint32_t free_block;	 /* first of the chain; 0: none */
 	uint32_t blocks_touched; /* blocks from LEDGER_FIRST_BLOCK on that have ever been taken */
+	uint32_t blocks_end;	 /* blocks from LEDGER_FIRST_BLOCK on that have ever had memory */
 	uint32_t blocks_total;	 /* with memory behind them */
 	uint32_t blocks_used;
+	uint32_t trim_above; /* free blocks; POOL_TRIM_ABOVE where none is in use, for then all can go */
+	uint32_t *holes;     /* steps before blocks_end without memory, counted from LEDGER_FIRST_BLOCK */
+	uint32_t n_holes, holes_capacity;
 	uint32_t free_slot; /* first of the chain, counted from 1; 0: none */
 	uint32_t slots_touched;
 	uint32_t slots_total; /* with memory behind them */
@@ -29,7 +33,9 @@ struct pool {
 };
 
 enum {
-	POOL_KEPT = 1 /* the last blocks are for replies only; no reply needs more than one */
+	POOL_KEPT = 1, /* the last blocks are for replies only; no reply needs more than one */
+	POOL_STEP = 128,
+	POOL_TRIM_ABOVE = 8 * POOL_STEP /* free blocks */
 };
 
 /*
@@ -44,6 +50,9 @@ int pool_begin(struct pool *pool, const unsigned char store_id[16]);
 
 /* Memory for some more blocks. -ENOSPC or another -errno, and nothing has changed. */
 int pool_grow(struct pool *pool);
+
+/* Gives memory of free blocks back to the file system, and sets from how many on that is worth another try. */
+void pool_trim(struct pool *pool);
 
 /* A slot, zeroed; NULL when there is no room. */
 struct ledger_slot *pool_take_slot(struct pool *pool);
@@ -74,12 +83,14 @@ static inline uint32_t pool_take(struct pool *pool, uint32_t kept)
 	return number;
 }
 
-/* The block must be out of reach of every slot. */
+/* The block must be out of reach of every slot; its contents are gone. */
 static inline void pool_give(struct pool *pool, uint32_t number)
 {
 	pool_block(pool, number)->link = pool->free_block;
 	pool->free_block = number;
 	pool->blocks_used--;
+	if (pool->blocks_total - pool->blocks_used > (pool->blocks_used ? pool->trim_above : POOL_TRIM_ABOVE))
+		pool_trim(pool);
 }
 
 /*
