@@ -83,8 +83,8 @@ static int start_trace(struct log *log, const struct options *options)
 {
 	char words[256], *rest, *word;
 
-	if (options->trace_control) {
-		snprintf(words, sizeof(words), "%s", options->trace_control);
+	for (size_t i = 0; i < options->n_trace_controls; i++) {
+		snprintf(words, sizeof(words), "%s", options->trace_controls[i]);
 		for (word = strtok_r(words, ",", &rest); word; word = strtok_r(NULL, ",", &rest)) {
 			if (log_trace_switch(log, word)) {
 				log_error(log, "--trace-control: \"%s\" is not understood", word);

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/status.h"
+#include "wire/path.h"
 
 /* Options without a letter. */
 enum {
@@ -28,6 +29,7 @@ enum {
 
 static const size_t default_store_size = (size_t)1 << 30;
 static const size_t least_store_size = 256 * 1024;
+static const uint64_t greatest_store_size = UINT64_C(1) << 44;
 
 struct option_description {
 	int code;
@@ -118,6 +120,16 @@ static int set_number(const char *option, const char *text, uint32_t *out)
 	return 0;
 }
 
+/* What is more than a path can have is the most that it can have, as C xenstored takes it. */
+static int set_path_max(const char *option, const char *text, uint32_t *out)
+{
+	int result = set_number(option, text, out);
+
+	if (!result && *out > PATH_RELATIVE_MAX)
+		*out = PATH_RELATIVE_MAX;
+	return result;
+}
+
 static int set_domid(const char *option, const char *text, uint16_t *out)
 {
 	const char *end;
@@ -135,14 +147,14 @@ static int set_size(const char *option, const char *text, size_t *out)
 	const char *end;
 	uint64_t number;
 
-	if (!parse_number(text, UINT64_C(1) << 40, &number, &end))
+	if (!parse_number(text, greatest_store_size, &number, &end))
 		return complain(option, text);
 	const char *unit = *end ? strchr(units, *end) : NULL;
-	if (unit) {
-		number <<= 10 * (unit - units + 1);
-		end++;
-	}
-	if (*end || number < least_store_size || number > UINT64_C(1) << 44)
+	int shift = unit ? 10 * (int)(unit - units + 1) : 0;
+	if (number > greatest_store_size >> shift || end[unit != NULL])
+		return complain(option, text);
+	number <<= shift;
+	if (number < least_store_size)
 		return complain(option, text);
 	*out = number & ~(size_t)4095;
 	return 0;
@@ -192,7 +204,9 @@ static int set_option(const struct option_description *description, const char *
 		out->trace_file = value;
 		return 0;
 	case OPTION_TRACE_CONTROL:
-		out->trace_control = value;
+		if (out->n_trace_controls == sizeof(out->trace_controls) / sizeof(out->trace_controls[0]))
+			return complain(name, value);
+		out->trace_controls[out->n_trace_controls++] = value;
 		return 0;
 	case 'E':
 		return set_number(name, value, &quotas[QUOTA_NODES]);
@@ -205,7 +219,7 @@ static int set_option(const struct option_description *description, const char *
 	case 'A':
 		return set_number(name, value, &quotas[QUOTA_NODE_PERMISSIONS]);
 	case 'M':
-		return set_number(name, value, &quotas[QUOTA_PATH_MAX]);
+		return set_path_max(name, value, &quotas[QUOTA_PATH_MAX]);
 	case 'Q':
 		return set_named_quota(name, value, false, &out->quotas);
 	case 'q':
@@ -249,6 +263,7 @@ int options_parse(int argc, char **argv, struct options *out)
 
 	*out = (struct options){.store_size = default_store_size};
 	quotas_init(&out->quotas);
+	optind = 0; /* begin anew, whoever has used getopt before */
 	for (size_t i = 0; i < N_DESCRIPTIONS; i++) {
 		const struct option_description *description = &descriptions[i];
 		longs[i] = (struct option){description->name, description->argument, NULL, description->code};

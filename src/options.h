@@ -18,7 +18,8 @@ struct options {
 	bool help, version;
 	const char *pid_file; /* NULL: the default in the run directory */
 	const char *trace_file;
-	const char *trace_control;
+	const char *trace_controls[16]; /* words like "+io" or "+io,-obj", in the order given */
+	size_t n_trace_controls;
 	const char *store; /* NULL: the default in the run directory */
 	size_t store_size; /* bytes */
 	uint16_t own_domid, privileged_domid;

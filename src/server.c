@@ -14,13 +14,16 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "front/socket.h"
 #include "front/xen.h"
 #include "request/turn.h"
 
-enum { FILE_NAME_SIZE = 4096 };
+enum { FILE_NAME_SIZE = 4096, LOCK_TRIES = 100 /* in a second */ };
+
+#define LEDGER_LARGE ((rlim_t)4 << 30)
 
 struct server {
 	struct log *log;
@@ -71,6 +74,29 @@ static void read_boot_id(char out[40])
 
 /* ---- parts ---- */
 
+/* The file must be allowed its size from the start; 0: any size is. */
+static size_t ledger_limit(void)
+{
+	struct rlimit limit;
+
+	return getrlimit(RLIMIT_FSIZE, &limit) || limit.rlim_cur == RLIM_INFINITY || limit.rlim_cur >= LEDGER_LARGE
+		   ? 0
+		   : (size_t)limit.rlim_cur;
+}
+
+/* A daemon that was killed may have been making a child, which has its lock for another moment. */
+static int open_ledger(const char *path, struct ledger **out)
+{
+	const struct timespec pause = {.tv_nsec = 1000000000 / LOCK_TRIES};
+	int error = ledger_open(path, ledger_limit(), out);
+
+	for (int i = 0; error == -EBUSY && i < LOCK_TRIES; i++) {
+		nanosleep(&pause, NULL);
+		error = ledger_open(path, ledger_limit(), out);
+	}
+	return error;
+}
+
 static int open_store(struct server *server, const struct options *options)
 {
 	char store_path[FILE_NAME_SIZE], ledger_path[FILE_NAME_SIZE], boot_id[40];
@@ -83,7 +109,7 @@ static int open_store(struct server *server, const struct options *options)
 	if (!error && snprintf(ledger_path, sizeof(ledger_path), "%s-ledger", store_path) >= FILE_NAME_SIZE)
 		error = -ENAMETOOLONG;
 	if (!error)
-		error = ledger_open(ledger_path, 0, &server->turn.ledger);
+		error = open_ledger(ledger_path, &server->turn.ledger);
 	if (error == -EBUSY)
 		log_error(server->log, "store %s: another lxenstored is running on it", store_path);
 	else if (error)
@@ -139,14 +165,17 @@ static int open_socket(struct server *server)
 	return error;
 }
 
-/* Each client needs a descriptor: take as many as are allowed. */
-static void raise_descriptor_limit(void)
+/* Each client needs a descriptor, the store its size: take as much as is allowed. */
+static void raise_limits(void)
 {
+	static const int resources[] = {RLIMIT_NOFILE, RLIMIT_FSIZE};
 	struct rlimit limit;
 
-	if (!getrlimit(RLIMIT_NOFILE, &limit)) {
-		limit.rlim_cur = limit.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &limit);
+	for (size_t i = 0; i < sizeof(resources) / sizeof(resources[0]); i++) {
+		if (!getrlimit(resources[i], &limit)) {
+			limit.rlim_cur = limit.rlim_max;
+			setrlimit(resources[i], &limit);
+		}
 	}
 }
 
@@ -172,6 +201,7 @@ static void reopen_event(struct ev_loop *loop, ev_signal *signal, int events)
 static void handle_signals(struct server *server)
 {
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is one without room */
 	ev_signal_init(&server->terminate, stop_event, SIGTERM);
 	ev_signal_start(server->loop, &server->terminate);
 	ev_signal_init(&server->interrupt, stop_event, SIGINT);
@@ -211,7 +241,7 @@ int server_new(const struct options *options, struct log *log, struct server **o
 		free(server);
 		return -ENOSYS;
 	}
-	raise_descriptor_limit();
+	raise_limits();
 	handle_signals(server);
 	int error = open_parts(server, options);
 	if (error) {
