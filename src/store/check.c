@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * One walk over all records in the order of their keys. Children of one directory lie side by side, so their parent is looked
- * up once for all of them, and all that is kept besides are the sums of what each domain owns.
+ * up once for all of them, and all that is kept besides are the sums of what each domain owns. If the store changes during the
+ * walk, each record is still compared with others of its own moment; only what is summed up over all of them is not.
  */
 #include "store/check.h"
 
@@ -15,25 +16,31 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/status.h"
 #include "store/key.h"
 #include "store/node.h"
-#include "store/reader.h"
+#include "store/pages.h"
 
 enum { DOMIDS = UINT16_MAX + 1 };
 
+/* The time that the walk in the child may take: some hundred times what it needs. */
+static const rlim_t least_seconds = 60, bytes_per_second = 8 << 20;
+
 struct walk {
-	MDB_txn *txn;
-	unsigned int dbi;
+	struct reader_walk *records;
 	struct store_meta meta;
 	check_report *report;
 	void *context;
 	struct check_verdict *verdict;
 
+	uint64_t snapshot;   /* what is remembered from here to `owned` and of the directory is of it */
 	uint64_t generation; /* none may be above */
-	uint64_t *owned;     /* by domid: nodes seen */
+	uint64_t *owned;     /* by domid: nodes seen, less what the account says */
+	bool root_seen;
 	char directory[PATH_BUFFER]; /* the parent of the nodes last seen, and what is known of it: */
 	size_t directory_len;
 	bool directory_exists;
@@ -64,18 +71,28 @@ static int get(struct walk *walk, const void *key_bytes, size_t key_len, MDB_val
 {
 	MDB_val key = {key_len, (void *)(uintptr_t)key_bytes};
 
-	return mdb_get(walk->txn, walk->dbi, &key, record);
+	return mdb_get(walk->records->txn, walk->records->dbi, &key, record);
 }
 
 static void check_meta(struct walk *walk)
 {
-	char meta = STORE_KEY_META, generation = STORE_KEY_GENERATION;
+	char meta = STORE_KEY_META;
 	MDB_val record;
 
 	if (get(walk, &meta, 1, &record) || record.mv_size != sizeof(walk->meta))
 		problem(walk, "the record about the store is missing or of the wrong size");
 	else
 		memcpy(&walk->meta, record.mv_data, sizeof(walk->meta));
+}
+
+/* What is remembered of the state that is read. */
+static void enter_snapshot(struct walk *walk)
+{
+	char generation = STORE_KEY_GENERATION;
+	MDB_val record;
+
+	walk->snapshot = walk->records->snapshot;
+	walk->directory_len = 0;
 	if (get(walk, &generation, 1, &record) || record.mv_size != sizeof(walk->generation))
 		problem(walk, "the record of generations is missing or of the wrong size");
 	else
@@ -83,10 +100,9 @@ static void check_meta(struct walk *walk)
 }
 
 /* The path that the key stands for; false, and told, if no path has this key. */
-static bool path_of_record(struct walk *walk, const MDB_val *name, const struct node *node, char buffer[PATH_BUFFER],
-			   struct path *path)
+static bool path_of_record(struct walk *walk, const struct node *node, char buffer[PATH_BUFFER], struct path *path)
 {
-	const unsigned char *bytes = name->mv_data;
+	const unsigned char *bytes = walk->records->key;
 	char given[PATH_BUFFER];
 	struct key key;
 	size_t len;
@@ -99,14 +115,16 @@ static bool path_of_record(struct walk *walk, const MDB_val *name, const struct 
 		}
 		memcpy(given, node->path, len);
 	} else {
-		len = key_to_path(bytes, name->mv_size, given);
+		len = key_to_path(bytes, walk->records->key_len, given);
 	}
 	if (path_canonicalize(given, len, 0, true, 0, buffer, path) || path->len != len) {
+		for (size_t i = 0; i < len; i++)
+			given[i] = given[i] > ' ' && given[i] <= '~' ? given[i] : '?';
 		problem(walk, "a key stands for no path: \"%.*s\"", (int)len, given);
 		return false;
 	}
 	key_of_path(walk->meta.hash_key, path, &key);
-	if (key.len != name->mv_size || memcmp(key.bytes, bytes, key.len) != 0) {
+	if (key.len != walk->records->key_len || memcmp(key.bytes, bytes, key.len) != 0) {
 		problem(walk, "%s lies under the key of another path", path->text);
 		return false;
 	}
@@ -156,23 +174,25 @@ static void check_generations(struct walk *walk, const struct path *path, const 
 	}
 }
 
-static void check_node(struct walk *walk, const MDB_val *name, const MDB_val *record)
+static void check_node(struct walk *walk)
 {
-	bool is_long = *(const unsigned char *)name->mv_data == STORE_KEY_LONG_NODE;
+	bool is_long = *walk->records->key == STORE_KEY_LONG_NODE;
 	char buffer[PATH_BUFFER];
 	struct path path;
 	struct node node;
 
 	walk->verdict->nodes++;
-	if (!node_decode(record->mv_data, record->mv_size, &node)) {
-		problem(walk, "a node's record of %zu bytes is too short for what it says of itself", record->mv_size);
+	if (!node_decode(walk->records->record, walk->records->record_len, &node)) {
+		problem(walk, "a node's record of %zu bytes is too short for what it says of itself", walk->records->record_len);
 		return;
 	}
-	if (!path_of_record(walk, name, &node, buffer, &path))
+	if (!path_of_record(walk, &node, buffer, &path))
 		return;
 	if (!is_long && node.path_len)
 		problem(walk, "%s has a short key, but its record a path", path.text);
-	if (!path_is_special(&path) && !path_is_root(&path))
+	if (path_is_root(&path))
+		walk->root_seen = true;
+	else if (!path_is_special(&path))
 		check_parent(walk, &path, &node, is_long);
 	check_generations(walk, &path, &node);
 	for (size_t i = 0; i < node.n_permissions; i++) {
@@ -182,28 +202,42 @@ static void check_node(struct walk *walk, const MDB_val *name, const MDB_val *re
 	walk->owned[node.permissions[0].domid]++;
 }
 
-static void check_record(struct walk *walk, const MDB_val *name, const MDB_val *record)
+static void check_account(struct walk *walk)
 {
-	const unsigned char *key = name->mv_data;
+	const unsigned char *key = walk->records->key;
+	size_t key_len = walk->records->key_len, record_len = walk->records->record_len;
+	struct store_account account;
 
-	switch (name->mv_size ? *key : 0) {
+	if (key_len != 3 || record_len != sizeof(account)) {
+		problem(walk, "an account has a key of %zu bytes and a record of %zu", key_len, record_len);
+		return;
+	}
+	memcpy(&account, walk->records->record, sizeof(account));
+	walk->owned[key[1] << 8 | key[2]] -= account.nodes;
+}
+
+static void check_record(struct walk *walk)
+{
+	const unsigned char *key = walk->records->key;
+	size_t key_len = walk->records->key_len;
+
+	switch (*key) {
 	case STORE_KEY_NODE:
 	case STORE_KEY_LONG_NODE:
-		check_node(walk, name, record);
+		check_node(walk);
 		return;
 	case STORE_KEY_ACCOUNT:
-		if (name->mv_size != 3 || record->mv_size != sizeof(struct store_account))
-			problem(walk, "an account has a key of %zu bytes and a record of %zu", name->mv_size, record->mv_size);
+		check_account(walk);
 		return;
 	case STORE_KEY_META:
 	case STORE_KEY_GENERATION:
-		if (name->mv_size == 1)
+		if (key_len == 1)
 			return;
 		break;
 	default:
 		break;
 	}
-	problem(walk, "a record has a key of no known kind: first byte %u, %zu bytes", name->mv_size ? *key : 0, name->mv_size);
+	problem(walk, "a record has a key of no known kind: first byte %u, %zu bytes", *key, key_len);
 }
 
 /* ---- all of them ---- */
@@ -215,47 +249,59 @@ static void check_accounts(struct walk *walk)
 		struct store_account account = {0};
 		MDB_val record;
 
+		if (!walk->owned[domid])
+			continue;
 		if (!get(walk, key, sizeof(key), &record) && record.mv_size == sizeof(account))
 			memcpy(&account, record.mv_data, sizeof(account));
-		if (account.nodes != walk->owned[domid])
-			problem(walk, "domain %u owns %" PRIu64 " nodes, its account says %" PRIu64, domid, walk->owned[domid],
-				account.nodes);
+		problem(walk, "domain %u owns %" PRIu64 " nodes, its account says %" PRIu64, domid,
+			walk->owned[domid] + account.nodes, account.nodes);
 	}
+}
+
+static void check_pages(struct walk *walk)
+{
+	char text[PAGES_TEXT_SIZE];
+	struct pages pages;
+
+	if (walk->records->reader && pages_count(walk->records->txn, walk->records->dbi, &pages, text) == -EIO)
+		problem(walk, "%s", text);
 }
 
 static int check_all(struct walk *walk)
 {
-	MDB_val name, record;
-	MDB_cursor *cursor;
+	struct reader_walk *records = walk->records;
 	MDB_stat pages;
-	uint64_t n = 0;
-	int code = mdb_stat(walk->txn, walk->dbi, &pages);
+	int result;
 
-	if (!code)
-		code = mdb_cursor_open(walk->txn, walk->dbi, &cursor);
-	if (code)
+	if (mdb_stat(records->txn, records->dbi, &pages))
 		return -EIO;
+	check_pages(walk);
 	check_meta(walk);
-	for (code = mdb_cursor_get(cursor, &name, &record, MDB_FIRST); !code && n <= pages.ms_entries;
-	     code = mdb_cursor_get(cursor, &name, &record, MDB_NEXT)) {
-		check_record(walk, &name, &record);
-		n++;
+	enter_snapshot(walk);
+	while (!(result = reader_walk_next(records))) {
+		if (records->snapshot != walk->snapshot)
+			enter_snapshot(walk);
+		check_record(walk);
 	}
-	mdb_cursor_close(cursor);
-	if (code && code != MDB_NOTFOUND)
-		problem(walk, "after %" PRIu64 " records: %s", n, mdb_strerror(code));
-	else if (n != pages.ms_entries)
-		problem(walk, "there are %s records than the %zu that are counted", n < pages.ms_entries ? "fewer" : "more",
-			pages.ms_entries);
-	check_accounts(walk);
+	walk->verdict->one_moment = records->one_moment;
+	if (result == -EIO && records->problem)
+		problem(walk, "after %" PRIu64 " records: %s", records->n, records->problem);
+	else if (result < 0)
+		return result;
+	else if (records->one_moment && records->n != pages.ms_entries)
+		problem(walk, "there are %s records than the %zu that are counted",
+			records->n < pages.ms_entries ? "fewer" : "more", pages.ms_entries);
+	if (records->one_moment)
+		check_accounts(walk);
+	if (!walk->root_seen)
+		problem(walk, "there is no root");
 	return 0;
 }
 
-int check_records(struct MDB_txn *txn, unsigned int dbi, check_report *report, void *context, struct check_verdict *out)
+int check_store(struct reader_walk *records, check_report *report, void *context, struct check_verdict *out)
 {
 	struct walk walk = {
-	    .txn = txn,
-	    .dbi = dbi,
+	    .records = records,
 	    .report = report,
 	    .context = context,
 	    .verdict = out,
@@ -265,24 +311,28 @@ int check_records(struct MDB_txn *txn, unsigned int dbi, check_report *report, v
 	if (!walk.owned)
 		return -ENOMEM;
 	*out = (struct check_verdict){.result = CHECK_SOUND};
-	int fault = check_all(&walk);
-	if (!fault && !out->nodes)
-		problem(&walk, "there is no node, not even the root");
+	int fault = reader_walk_begin(records);
+	if (!fault)
+		fault = check_all(&walk);
+	reader_walk_end(records);
 	free(walk.owned);
 	return fault;
+}
+
+int check_records(struct MDB_txn *txn, unsigned int dbi, check_report *report, void *context, struct check_verdict *out)
+{
+	struct reader_walk records = {.txn = txn, .dbi = dbi};
+
+	return check_store(&records, report, context, out);
 }
 
 /* ---- a file, in a child ---- */
 
 static void examine_records(struct reader_env *reader, struct check_verdict *out)
 {
-	MDB_txn *txn;
-	int fault = mdb_txn_begin(reader->env, NULL, MDB_RDONLY, &txn) ? -EIO : 0;
+	struct reader_walk records = {.reader = reader, .milliseconds = READER_MILLISECONDS};
+	int fault = check_store(&records, NULL, NULL, out);
 
-	if (!fault) {
-		fault = check_records(txn, reader->dbi, NULL, NULL, out);
-		mdb_txn_abort(txn);
-	}
 	if (fault) {
 		out->result = CHECK_DAMAGED;
 		snprintf(out->text, sizeof(out->text), "%s", strerror(-fault));
@@ -323,12 +373,21 @@ static void examine(const char *path, const char *boot_id, struct check_verdict 
 static void examine_in_child(const char *path, const char *boot_id, int answer)
 {
 	static const int deaths[] = {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL};
-	struct rlimit none = {0, 0};
+	struct rlimit none = {0, 0}, seconds = {least_seconds, least_seconds};
 	struct check_verdict verdict;
+	struct stat file;
+
+	/* The lock of a daemon that is killed meanwhile must not live on here, or the next one would find it. */
+	close_range(3, (unsigned)answer - 1, 0);
+	close_range((unsigned)answer + 1, ~0U, 0);
 	int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
 
 	/* Its death is an answer: it leaves no core and says nothing. */
 	setrlimit(RLIMIT_CORE, &none);
+	/* Nor does it go round in circles for ever. */
+	if (!stat(path, &file))
+		seconds.rlim_max = seconds.rlim_cur = least_seconds + (rlim_t)file.st_size / bytes_per_second;
+	setrlimit(RLIMIT_CPU, &seconds);
 	for (size_t i = 0; i < sizeof(deaths) / sizeof(deaths[0]); i++)
 		signal(deaths[i], SIG_DFL);
 	if (null >= 0)
@@ -342,6 +401,8 @@ int check_file(const char *path, const char *boot_id, struct check_verdict *out)
 	int ends[2], status;
 	ssize_t len;
 
+	if (access(path, R_OK))
+		return -errno;
 	if (pipe2(ends, O_CLOEXEC))
 		return -errno;
 	pid_t child = fork();
@@ -363,7 +424,9 @@ int check_file(const char *path, const char *boot_id, struct check_verdict *out)
 	if (len == (ssize_t)sizeof(*out))
 		return 0;
 	*out = (struct check_verdict){.result = CHECK_DAMAGED};
-	if (WIFSIGNALED(status))
+	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS)
+		snprintf(out->text, sizeof(out->text), "a page lies behind the end of the file, which was cut short");
+	else if (WIFSIGNALED(status))
 		snprintf(out->text, sizeof(out->text), "LMDB cannot read it (%s)", strsignal(WTERMSIG(status)));
 	else
 		snprintf(out->text, sizeof(out->text), "LMDB cannot read it");

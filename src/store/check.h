@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct MDB_env;
+#include "store/reader.h"
 
 struct MDB_txn;
 
@@ -22,20 +22,28 @@ struct check_verdict {
 	enum check_result result;
 	uint64_t nodes;	   /* walked */
 	uint64_t problems; /* found */
+	bool one_moment;   /* else the store changed meanwhile, and sums and counts were not compared */
 	char text[512];
 };
 
 /*
  * Walks the whole file in a child process, since LMDB may die of damaged pages. `boot_id`: of the running host, to tell
- * CHECK_OTHER_BOOT (then nothing else is looked at); NULL: any boot will do. The file must not be open in this process.
- * 0, or -errno if it cannot be examined.
+ * CHECK_OTHER_BOOT (then nothing else is looked at); NULL: any boot will do. The file must not be open in this process, nor
+ * change. 0, or -errno if it cannot be examined.
  */
 int check_file(const char *path, const char *boot_id, struct check_verdict *out);
 
 /*
- * Walks all records that `txn` of this environment sees: keys and records well formed; each node but the root has a parent; long
- * keys match the paths of their records; accounts are the sums; no generation above what may have been given out. Each problem is
- * handed to `report` (may be NULL). *out: CHECK_SOUND or CHECK_DAMAGED with the first problem. Fault: -EIO, -ENOMEM.
+ * Walks all records that `txn` of this environment sees: keys and records well formed and in order; each node but the root has a
+ * parent; long keys match the paths of their records; accounts are the sums; no generation above what may have been given out.
+ * Each problem is handed to `report` (may be NULL). *out: CHECK_SOUND or CHECK_DAMAGED with the first problem. Fault: -EIO,
+ * -ENOMEM.
  */
 typedef void check_report(void *context, const char *problem);
 int check_records(struct MDB_txn *txn, unsigned int dbi, check_report *report, void *context, struct check_verdict *out);
+
+/*
+ * The same beside a daemon, and the list of free pages too. `records` is made ready for reader_walk_begin, with its reader;
+ * afterwards it is ended. While a problem is reported, pages are pinned.
+ */
+int check_store(struct reader_walk *records, check_report *report, void *context, struct check_verdict *out);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The end of a transaction (doc/transactions.md, "END T"). First everything that may refuse it, against the state of the turn:
- * each observation, then the implied parents that somebody else has made meanwhile, then quotas. Then the overlay is carried
- * over: removals, creations in their order (each inheriting from the parent it now has), values and permissions of nodes that
- * were there. Events come last, in the order in which the paths were first changed.
+ * each observation and each ensured parent, then quotas, for which it is planned what will be created: where another has made
+ * an ensured parent meanwhile, that one is kept, and what lies below inherits from it. Then the overlay is carried over:
+ * removals, creations in their order, values and permissions of nodes that were there. Events come last, in the order in which
+ * the paths were first changed.
  */
 #include <errno.h>
 #include <utlist.h>
@@ -29,16 +30,26 @@ static int node_now(struct ending *ending, const struct path *path, struct node 
 
 /* ---- may it be? ---- */
 
-static int check_observation(struct ending *ending, const struct transaction_entry *entry)
+static bool may_write(const struct ending *ending, const struct node *node)
+{
+	return permissions_for(node->permissions, node->n_permissions, &ending->transaction->caller) & PERMISSION_WRITE;
+}
+
+static int check_entry(struct ending *ending, const struct transaction_entry *entry)
 {
 	unsigned observed = entry->observed;
 	struct node node;
 
-	if (!observed)
+	if (!observed && !entry->ensured)
 		return 0;
 	int result = node_now(ending, &entry->path, &node);
 	if (result < 0)
 		return result;
+	/* Had another's node been here, would the caller have got as far? */
+	if (entry->ensured && !result && !may_write(ending, &node))
+		return STATUS_EAGAIN;
+	if (!observed)
+		return 0;
 	if (observed & OBSERVE_ABSENCE)
 		return result == STATUS_ENOENT && observed == OBSERVE_ABSENCE ? 0 : STATUS_EAGAIN;
 	if (result)
@@ -51,73 +62,104 @@ static int check_observation(struct ending *ending, const struct transaction_ent
 	return 0;
 }
 
-/* An implied parent that exists by now is kept, if the caller could have made its changes below that one as well. */
-static int check_implied(struct ending *ending, const struct transaction_entry *entry)
+static int adopt(struct ending *ending, struct transaction_entry *entry, const struct permission *from, size_t n, bool as_child)
 {
-	struct node node;
+	const struct caller *caller = &ending->transaction->caller;
 
-	if (!entry->implied || transaction_clears(ending->transaction, &entry->path))
-		return 0;
-	int result = node_now(ending, &entry->path, &node);
-	if (result)
-		return result == STATUS_ENOENT ? 0 : result;
-	unsigned rights = permissions_for(node.permissions, node.n_permissions, &ending->transaction->caller);
-	return rights & PERMISSION_WRITE ? 0 : STATUS_EAGAIN;
+	entry->adopted = permission_list_copy(ending->arena, from, n);
+	if (!entry->adopted.entries)
+		return store_failed(ending->store, ENOMEM);
+	if (as_child && !caller->privileged)
+		((struct permission *)(uintptr_t)entry->adopted.entries)->domid = caller->domid;
+	return 0;
 }
 
-static int check_quota(struct ending *ending)
+/* Is the node to be created there already, and what will it inherit? Those above it come first. */
+static int plan_creation(struct ending *ending, struct transaction_entry *entry)
 {
-	struct transaction *transaction = ending->transaction;
-	struct MDB_txn *txn = store_view(ending->store);
-	int64_t difference;
-	uint64_t owned;
+	struct path parent_path = {entry->path.text, path_parent_len(&entry->path)};
+	const struct transaction_entry *parent = transaction_entry(ending->transaction, &parent_path);
+	struct node node;
 
-	if (transaction->caller.privileged || !transaction->n_created)
-		return 0;
-	if (!txn || node_account(ending->store, txn, transaction->caller.domid, &owned))
-		return -EIO;
-	int result = transaction_owned_difference(transaction, ending->limits->nodes, owned, &difference);
-	if (result)
-		return result;
-	return difference > 0 && (int64_t)owned + difference > (int64_t)ending->limits->nodes ? STATUS_ENOSPC : 0;
+	entry->kept = false;
+	entry->adopted = (struct permission_list){NULL, 0};
+	if (entry->ensured && !transaction_clears(ending->transaction, &entry->path)) {
+		int result = node_now(ending, &entry->path, &node);
+		if (result < 0)
+			return result;
+		entry->kept = !result;
+	}
+	if (entry->kept)
+		return adopt(ending, entry, node.permissions, node.n_permissions, false);
+	if (parent && parent->present && parent->adopted.entries)
+		return adopt(ending, entry, parent->adopted.entries, parent->adopted.n, true);
+	return 0;
+}
+
+/* The permissions that the node will have. */
+static struct permission_list permissions_of(const struct transaction_entry *entry)
+{
+	return entry->adopted.entries ? entry->adopted : (struct permission_list){entry->permissions, entry->n_permissions};
+}
+
+static int check_quotas(struct ending *ending)
+{
+	const struct caller *caller = &ending->transaction->caller;
+	const struct transaction_entry *entry;
+	size_t n_new = 0;
+
+	DL_FOREACH2 (ending->transaction->created, entry, created_next) {
+		n_new += !entry->kept;
+		if ((!entry->kept || entry->has_value) &&
+		    tree_is_too_large(ending->limits, caller, entry->value_len, permissions_of(entry).n))
+			return STATUS_ENOSPC;
+	}
+	return caller->privileged || !n_new ? 0 : transaction_check_owned(ending->transaction, n_new, ending->limits->nodes);
 }
 
 static int check(struct ending *ending)
 {
-	const struct transaction_entry *entry, *next;
+	struct transaction_entry *entry, *next;
 	int result = ending->transaction->doomed ? STATUS_EAGAIN : 0;
 
 	HASH_ITER (hh, ending->transaction->entries, entry, next) {
 		if (!result)
-			result = check_observation(ending, entry);
+			result = check_entry(ending, entry);
 	}
 	DL_FOREACH2 (ending->transaction->created, entry, created_next) {
 		if (!result)
-			result = check_implied(ending, entry);
+			result = plan_creation(ending, entry);
 	}
-	return result ? result : check_quota(ending);
+	return result ? result : check_quotas(ending);
 }
 
 /* ---- carrying over ---- */
 
-static int new_change(struct ending *ending, struct transaction_entry *entry, const struct permission *now, size_t n_now)
+/* The event of what is at the entry's path now; of a node that was removed before, instead of that event. */
+static int note_change(struct ending *ending, struct transaction_entry *entry, const struct permission *now, size_t n_now,
+		       struct permission_list before)
 {
-	struct permission_list before = {NULL, 0};
-
 	if (!entry->changed)
 		return 0;
-	if (entry->change)
-		before = entry->change->now;
-	entry->change = change_new(ending->arena, &entry->path, now, n_now);
-	if (!entry->change)
+	struct change *change = change_new(ending->arena, &entry->path, now, n_now);
+	if (!change)
 		return store_failed(ending->store, ENOMEM);
-	entry->change->before = before;
+	change->before = before;
+	if (entry->change) {
+		change->before = entry->change->now;
+		change->next = entry->change->next;
+		*entry->change = *change;
+	} else {
+		entry->change = change;
+	}
 	return 0;
 }
 
-/* Plans the events of a removal while the nodes are still there. */
+/* Plans the events of a removal while the nodes are still there. Those of nodes that will be made again are theirs. */
 static int plan_removal(struct ending *ending, struct transaction_entry *entry)
 {
+	struct transaction_entry *again;
+	struct change *change;
 	struct node node;
 
 	if (transaction_clears_above(ending->transaction, &entry->path))
@@ -127,7 +169,16 @@ static int plan_removal(struct ending *ending, struct transaction_entry *entry)
 		return result == STATUS_ENOENT ? 0 : result;
 	result = changes_of_removal(ending->store, store_view(ending->store), ending->arena, ending->watched, &entry->path, &node,
 				    &entry->removal, &entry->change);
-	return result == -ENOMEM ? store_failed(ending->store, ENOMEM) : result;
+	if (result)
+		return result == -ENOMEM ? store_failed(ending->store, ENOMEM) : result;
+	LL_FOREACH (entry->removal.first, change) {
+		again = transaction_entry(ending->transaction, &change->path);
+		if (again && again->present && again->changed) {
+			again->change = change;
+			again->placed = true;
+		}
+	}
+	return 0;
 }
 
 static int remove_cleared(struct ending *ending)
@@ -169,38 +220,20 @@ static int apply_settings(struct ending *ending, struct transaction_entry *entry
 		result = node_set_permissions(ending->store, &entry->path, &node, entry->permissions, entry->n_permissions);
 	if (result)
 		return result;
-	if (!entry->has_permissions)
-		return new_change(ending, entry, before.entries, before.n);
-	result = new_change(ending, entry, entry->permissions, entry->n_permissions);
-	if (!result && entry->change)
-		entry->change->before = before;
-	return result;
+	if (entry->has_permissions)
+		return note_change(ending, entry, entry->permissions, entry->n_permissions, before);
+	return note_change(ending, entry, before.entries, before.n, (struct permission_list){NULL, 0});
 }
 
 static int apply_creation(struct ending *ending, struct transaction_entry *entry)
 {
-	struct path parent_path = {entry->path.text, path_parent_len(&entry->path)};
-	struct permission_list permissions = {entry->permissions, entry->n_permissions};
-	const struct caller *caller = &ending->transaction->caller;
-	struct node node;
-	int result = node_now(ending, &entry->path, &node);
+	struct permission_list permissions = permissions_of(entry);
 
-	if (!result) /* an implied parent that is kept */
-		return entry->has_value || entry->has_permissions ? apply_settings(ending, entry) : 0;
-	if (result != STATUS_ENOENT)
-		return result;
-	if (!entry->has_permissions) {
-		result = node_now(ending, &parent_path, &node);
-		if (result)
-			return result == STATUS_ENOENT ? store_failed(ending->store, ENOENT) : result;
-		permissions = permission_list_copy(ending->arena, node.permissions, node.n_permissions);
-		if (!permissions.entries)
-			return store_failed(ending->store, ENOMEM);
-		if (!caller->privileged)
-			((struct permission *)(uintptr_t)permissions.entries)->domid = caller->domid;
-	}
-	result = node_create(ending->store, &entry->path, permissions.entries, permissions.n, entry->value, entry->value_len);
-	return result ? result : new_change(ending, entry, permissions.entries, permissions.n);
+	if (entry->kept)
+		return entry->has_value ? apply_settings(ending, entry) : 0;
+	int result = node_create(ending->store, &entry->path, permissions.entries, permissions.n, entry->value, entry->value_len);
+	return result ? result
+		      : note_change(ending, entry, permissions.entries, permissions.n, (struct permission_list){NULL, 0});
 }
 
 static int carry_over(struct ending *ending)
@@ -218,7 +251,7 @@ static int carry_over(struct ending *ending)
 	}
 	DL_FOREACH2 (ending->transaction->changed, entry, changed_next) {
 		changes_append_all(ending->changes, &entry->removal);
-		if (!result && entry->change)
+		if (!result && entry->change && !entry->placed)
 			changes_append(ending->changes, entry->change);
 	}
 	return result;
@@ -243,6 +276,7 @@ int transaction_commit(struct transaction *transaction, const struct tree_limits
 	DL_FOREACH2 (transaction->changed, entry, changed_next) {
 		entry->removal = (struct changes){NULL, NULL};
 		entry->change = NULL;
+		entry->placed = false;
 	}
 	int result = check(&ending);
 	return result ? result : carry_over(&ending);

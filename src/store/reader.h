@@ -6,7 +6,9 @@
 
 #include "lxenstored/store_format.h"
 
+struct MDB_cursor;
 struct MDB_env;
+struct MDB_txn;
 
 /* What a store file is, found out without changing it. */
 enum reader_result {
@@ -18,7 +20,7 @@ enum reader_result {
 	READER_FAILED	/* cannot be read; text: why */
 };
 
-enum { READER_TEXT_SIZE = 512 };
+enum { READER_TEXT_SIZE = 512, READER_MILLISECONDS = 1000 };
 
 /* A store file opened for reading only, by a program that is not its daemon or before the daemon opens it to write. */
 struct reader_env {
@@ -34,3 +36,50 @@ struct reader_env {
  */
 enum reader_result reader_open(const char *path, bool locked, struct reader_env *out, char text[READER_TEXT_SIZE]);
 void reader_close(struct reader_env *reader); /* accepts a zeroed one */
+
+/* A read transaction of the newest state, also when the file has grown since it was opened. 0 or -errno. */
+int reader_begin(struct reader_env *reader, struct MDB_txn **out);
+void reader_end(struct MDB_txn *txn); /* accepts NULL */
+
+/*
+ * A walk over the records in the order of their keys. A read transaction keeps the pages that it sees from being used again,
+ * so none lives longer than `milliseconds`: then it is ended, `pause` is called, and the walk goes on behind the last key in
+ * a newer one.
+ */
+typedef void reader_pause(void *context, uint64_t n_records);
+
+struct reader_walk {
+	/* Set by the caller; the rest is zeroed. */
+	struct reader_env *reader; /* NULL: all is read in `txn`, which stays the caller's */
+	unsigned int milliseconds;
+	reader_pause *pause; /* may be NULL */
+	void *context;
+
+	struct MDB_txn *txn;
+	unsigned int dbi;
+	struct MDB_cursor *cursor;
+	uint64_t snapshot; /* id of the state that `txn` sees */
+	bool one_moment;   /* all that was read so far is of that state */
+	bool at_key;	   /* the cursor stands before the record to be read next */
+	uint64_t n;	   /* records read */
+	int64_t end;	   /* of `txn`, in milliseconds */
+
+	/* The record last read, in the map: valid until the next one is. */
+	const unsigned char *key;
+	size_t key_len;
+	const void *record;
+	size_t record_len;
+
+	const char *problem; /* after -EIO: what is wrong with the file */
+	unsigned char kept[STORE_KEY_MAX];
+};
+
+/* 0 or -errno. After it, also after a fault: reader_walk_end. */
+int reader_walk_begin(struct reader_walk *walk);
+void reader_walk_end(struct reader_walk *walk);
+
+/* The next record to be read is the first whose key is not before this one. 0, STATUS_ENOENT: there is none, or -EIO. */
+int reader_walk_seek(struct reader_walk *walk, const void *key, size_t len);
+
+/* Reads the next record. 0, STATUS_ENOENT: there is none, -EIO: the file is damaged, or another -errno. */
+int reader_walk_next(struct reader_walk *walk);

@@ -25,7 +25,7 @@
 #include "store/snapshot.h"
 #include "store/tombstone.h"
 
-enum { READERS_MAX = SNAPSHOTS_MAX + 128, GENERATIONS_AHEAD = 1 << 20 };
+enum { READERS_MAX = SNAPSHOTS_MAX + 128, GENERATIONS_AHEAD = 1 << 20, ASIDE_TRIES = 1000 };
 
 /* LMDB's codes and errno's as -errno. */
 static int fault_of(int code)
@@ -106,6 +106,8 @@ void store_abort(struct store *store)
 	store->dirty = false;
 	store->fault = 0;
 	store->generation_promised = store->generation_reserved;
+	if (store->tombstones)
+		tombstones_undo(store->tombstones, store->generation_committed);
 }
 
 int store_commit(struct store *store)
@@ -125,6 +127,7 @@ int store_commit(struct store *store)
 	}
 	store->dirty = false;
 	store->generation_reserved = store->generation_promised;
+	store->generation_committed = store->generation;
 	store->commits++;
 	snapshots_expire(store);
 	return 0;
@@ -148,7 +151,12 @@ uint64_t store_next_generation(struct store *store)
 
 int store_make_room(struct store *store, bool for_deletion)
 {
+	int dead = 0;
+
 	release_reader(store);
+	/* A tool that was killed while it read keeps its slot, and with it pages, until somebody looks. */
+	if (!mdb_reader_check(store->env, &dead) && dead)
+		return 0;
 	int error = room_grow(&store->room, store->env, for_deletion);
 	if (!error || !store->snapshots)
 		return error;
@@ -226,7 +234,7 @@ static int load(struct store *store, const char *boot_id)
 	if (code || record.mv_size != sizeof(store->generation))
 		return -EIO;
 	memcpy(&store->generation, record.mv_data, sizeof(store->generation));
-	store->generation_reserved = store->generation_promised = store->generation;
+	store->generation_reserved = store->generation_promised = store->generation_committed = store->generation;
 	return 0;
 }
 
@@ -263,12 +271,25 @@ static int open_environment(struct store *store, const struct store_options *opt
 static int set_aside(const struct store_options *options, const char *boot_id)
 {
 	char aside[4096], lock[4096];
+	int failed = -1;
 
-	if (snprintf(aside, sizeof(aside), "%s.%s", options->path, boot_id) >= (int)sizeof(aside))
-		return -ENAMETOOLONG;
 	snprintf(lock, sizeof(lock), "%s-lock", options->path);
-	if (rename(options->path, aside))
-		return -errno;
+	for (int i = 0; failed && i < ASIDE_TRIES; i++) {
+		char number[16] = "";
+		if (i)
+			snprintf(number, sizeof(number), ".%d", i);
+		if (snprintf(aside, sizeof(aside), "%s.%s%s", options->path, boot_id, number) >= (int)sizeof(aside))
+			return -ENAMETOOLONG;
+		failed = renameat2(AT_FDCWD, options->path, AT_FDCWD, aside, RENAME_NOREPLACE);
+		if (failed && errno != EEXIST)
+			break;
+	}
+	if (failed) {
+		int error = -errno;
+		log_error(options->log, "store %s is of an earlier boot of the host and cannot be renamed: %s", options->path,
+			  strerror(-error));
+		return error;
+	}
 	unlink(lock);
 	log_notice(options->log, "store %s is of an earlier boot of the host: kept as %s, a fresh one is begun", options->path,
 		   aside);

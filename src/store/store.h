@@ -46,10 +46,11 @@ struct store {
 	bool dirty;	       /* `write` holds a change */
 	int fault;	       /* sticky: first fault of `write`; it can only be aborted then */
 
-	uint64_t generation;	      /* last one given out */
-	uint64_t generation_reserved; /* up to here the committed store says they may have been given out */
-	uint64_t generation_promised; /* the same with the turn's changes */
-	uint64_t commits;	      /* of this process */
+	uint64_t generation;	       /* last one given out */
+	uint64_t generation_committed; /* last one when the last turn was committed */
+	uint64_t generation_reserved;  /* up to here the committed store says they may have been given out */
+	uint64_t generation_promised;  /* the same with the turn's changes */
+	uint64_t commits;	       /* of this process */
 
 	struct listing *listings[STORE_LISTINGS]; /* most recently used first */
 	struct snapshot *snapshots;		  /* oldest first */

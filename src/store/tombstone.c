@@ -66,6 +66,12 @@ bool tombstones_cover(const struct tombstones *tombstones, const struct path *pa
 	return false;
 }
 
+void tombstones_undo(struct tombstones *tombstones, uint64_t generation)
+{
+	while (tombstones->n && at(tombstones, tombstones->n - 1)->generation > generation)
+		free((char *)(uintptr_t)at(tombstones, --tombstones->n)->path.text);
+}
+
 void tombstones_forget(struct tombstones *tombstones, uint64_t generation)
 {
 	while (tombstones->n && at(tombstones, 0)->generation <= generation) {

@@ -27,3 +27,6 @@ bool tombstones_cover(const struct tombstones *tombstones, const struct path *pa
 
 /* Those up to `generation` are needed no more. */
 void tombstones_forget(struct tombstones *tombstones, uint64_t generation);
+
+/* The removals after `generation` were undone. */
+void tombstones_undo(struct tombstones *tombstones, uint64_t generation);

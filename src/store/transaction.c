@@ -20,9 +20,6 @@
 
 enum { FEW_CLEARED = 16 };
 
-/* Lists put together by a transaction differ from all in the store. */
-static const uint64_t private_generation = UINT64_C(1) << 63;
-
 static struct MDB_txn *state_read(struct transaction *transaction)
 {
 	return transaction->snapshot ? transaction->snapshot->txn : store_view(transaction->store);
@@ -35,7 +32,7 @@ static uint32_t hash_of(const struct transaction *transaction, const struct path
 	return (uint32_t)hash_short(transaction->store->meta.hash_key, path->text, path->len);
 }
 
-static struct transaction_entry *entry_find(const struct transaction *transaction, const struct path *path)
+struct transaction_entry *transaction_entry(const struct transaction *transaction, const struct path *path)
 {
 	struct transaction_entry *entry = NULL;
 
@@ -44,22 +41,26 @@ static struct transaction_entry *entry_find(const struct transaction *transactio
 	return entry;
 }
 
-int transaction_reserve(const struct transaction *transaction, size_t n, size_t limit)
+int transaction_reserve(const struct transaction *transaction, const struct path *path, size_t top_len, size_t limit)
 {
-	return limit && HASH_COUNT(transaction->entries) + n > limit ? STATUS_ENOSPC : 0;
+	struct path ancestor = *path;
+	size_t n = HASH_COUNT(transaction->entries);
+
+	for (; limit && ancestor.len >= top_len; ancestor.len = path_parent_len(&ancestor))
+		n += !transaction_entry(transaction, &ancestor);
+	return limit && n > limit ? STATUS_ENOSPC : 0;
 }
 
 /* The entry for `path`, made if there is none. */
 static int entry_need(struct transaction *transaction, const struct path *path, size_t limit, struct transaction_entry **out)
 {
-	struct transaction_entry *entry = entry_find(transaction, path);
+	struct transaction_entry *entry = transaction_entry(transaction, path);
 
 	*out = entry;
 	if (entry)
 		return 0;
-	int result = transaction_reserve(transaction, 1, limit);
-	if (result)
-		return result;
+	if (limit && HASH_COUNT(transaction->entries) >= limit)
+		return STATUS_ENOSPC;
 	entry = calloc(1, sizeof(*entry));
 	char *text = entry ? strndup(path->text, path->len) : NULL;
 	if (!text) {
@@ -92,7 +93,7 @@ bool transaction_clears_above(const struct transaction *transaction, const struc
 
 	if (transaction->n_cleared > FEW_CLEARED) {
 		while ((ancestor.len = path_parent_len(&ancestor)) > 1) {
-			entry = entry_find(transaction, &ancestor);
+			entry = transaction_entry(transaction, &ancestor);
 			if (entry && entry->cleared)
 				return true;
 		}
@@ -109,7 +110,7 @@ bool transaction_clears(const struct transaction *transaction, const struct path
 {
 	if (!transaction->n_cleared)
 		return false;
-	const struct transaction_entry *entry = entry_find(transaction, path);
+	const struct transaction_entry *entry = transaction_entry(transaction, path);
 	return (entry && entry->cleared) || transaction_clears_above(transaction, path);
 }
 
@@ -162,7 +163,7 @@ void transaction_lose_snapshot(struct transaction *transaction)
 
 int transaction_look(struct transaction *transaction, const struct path *path, struct node *out, bool *overlaid)
 {
-	const struct transaction_entry *entry = entry_find(transaction, path);
+	const struct transaction_entry *entry = transaction_entry(transaction, path);
 	struct MDB_txn *txn;
 
 	*overlaid = true;
@@ -193,13 +194,24 @@ int transaction_look(struct transaction *transaction, const struct path *path, s
 	return 0;
 }
 
+/* Was there a node at `path`, or above, since the transaction began? Not if the list it would have to be in is older. */
+static bool was_removed(const struct transaction *transaction, const struct path *path, const struct node *ancestor)
+{
+	uint64_t start = transaction->start_generation;
+
+	if (ancestor && ancestor->children_generation <= start)
+		return false;
+	return tombstones_cover(transaction->store->tombstones, path, start);
+}
+
 /* In validated mode: is what is seen newer than the transaction? */
 static bool is_newer(const struct transaction *transaction, const struct path *path, const struct node *node, unsigned kinds)
 {
 	uint64_t start = transaction->start_generation;
 
-	return (kinds & OBSERVE_ABSENCE && tombstones_cover(transaction->store->tombstones, path, start)) ||
-	       (kinds & OBSERVE_EXISTENCE && node->created > start) ||
+	if (kinds & OBSERVE_ABSENCE)
+		return was_removed(transaction, path, node);
+	return (kinds & OBSERVE_EXISTENCE && node->created > start) ||
 	       (kinds & OBSERVE_VALUE && node->value_generation > start) ||
 	       (kinds & OBSERVE_PERMISSIONS && node->permissions_generation > start) ||
 	       (kinds & OBSERVE_CHILDREN && node->children_generation > start);
@@ -208,7 +220,7 @@ static bool is_newer(const struct transaction *transaction, const struct path *p
 int transaction_observe(struct transaction *transaction, const struct path *path, const struct node *node, unsigned kinds,
 			size_t limit)
 {
-	struct transaction_entry *entry = entry_find(transaction, path);
+	struct transaction_entry *entry = transaction_entry(transaction, path);
 
 	if ((entry && entry->present) || transaction_clears(transaction, path))
 		return 0;
@@ -239,7 +251,7 @@ int transaction_observe(struct transaction *transaction, const struct path *path
 /* From now on it matters that nobody else made this implied parent. */
 static void insist_on_absence(struct transaction *transaction, struct transaction_entry *entry)
 {
-	if (entry->present && entry->implied && !transaction_clears(transaction, &entry->path))
+	if (entry->present && entry->ensured && !transaction_clears(transaction, &entry->path))
 		entry->observed |= OBSERVE_ABSENCE;
 }
 
@@ -249,7 +261,7 @@ void transaction_show(struct transaction *transaction, const struct path *path)
 
 	/* What is present has only present nodes or nodes of the state above it. */
 	for (; ancestor.len && transaction->n_created; ancestor.len = path_parent_len(&ancestor)) {
-		struct transaction_entry *entry = entry_find(transaction, &ancestor);
+		struct transaction_entry *entry = transaction_entry(transaction, &ancestor);
 		if (!entry || !entry->present)
 			return;
 		insist_on_absence(transaction, entry);
@@ -283,27 +295,42 @@ static int add_names_of_state(struct transaction *transaction, const struct path
 			break;
 		}
 		struct path child = {child_path.bytes, child_path.len};
-		const struct transaction_entry *entry = entry_find(transaction, &child);
-		if (!entry || !entry->cleared)
+		const struct transaction_entry *entry = transaction_entry(transaction, &child);
+		if (!entry || (!entry->cleared && !entry->present))
 			buffer_add(names, name, strlen(name) + 1);
 	}
 	buffer_deinit(&child_path);
 	return result;
 }
 
-static bool changes_list(const struct transaction *transaction, const struct path *path)
+static uint64_t later(uint64_t a, uint64_t b)
 {
-	const struct transaction_entry *entry;
+	return a > b ? a : b;
+}
+
+/* When the transaction last changed the list of this node; 0: never. */
+static uint64_t list_serial(const struct transaction *transaction, const struct path *path)
+{
+	const struct transaction_entry *entry = transaction_entry(transaction, path);
+	uint64_t serial = entry && entry->present ? entry->list_serial : 0;
 
 	DL_FOREACH2 (transaction->created, entry, created_next) {
 		if (child_name(path, &entry->path))
-			return true;
+			serial = later(serial, entry->list_serial);
 	}
 	DL_FOREACH2 (transaction->cleared, entry, cleared_next) {
 		if (child_name(path, &entry->path))
-			return true;
+			serial = later(serial, entry->list_serial);
 	}
-	return false;
+	return serial;
+}
+
+/* Differs from all generations in the store; changes with the overlay and, in validated mode, with the list in the state. */
+static uint64_t private_generation(const struct transaction *transaction, uint64_t serial, const struct listing *of_state)
+{
+	uint64_t since = of_state ? later(of_state->generation, transaction->start_generation) - transaction->start_generation : 0;
+
+	return UINT64_C(1) << 63 | serial << 32 | (uint32_t)since;
 }
 
 /* The list in the state that the transaction reads; NULL where that does not count. Without limit: names may yet go. */
@@ -324,15 +351,15 @@ static int list_of_state(struct transaction *transaction, const struct path *pat
 int transaction_list(struct transaction *transaction, const struct path *path, size_t limit, const char **names, size_t *len,
 		     uint64_t *generation)
 {
-	const struct transaction_entry *entry = entry_find(transaction, path);
-	bool own = (entry && entry->present) || changes_list(transaction, path);
+	const struct transaction_entry *entry = transaction_entry(transaction, path);
+	uint64_t serial = list_serial(transaction, path);
 	const struct listing *listing = NULL;
 	struct buffer buffer = {0};
-	int result = entry && entry->present ? 0 : list_of_state(transaction, path, own ? 0 : limit, &listing);
+	int result = entry && entry->present ? 0 : list_of_state(transaction, path, serial ? 0 : limit, &listing);
 
 	if (result)
 		return result;
-	if (!own) {
+	if (!serial) {
 		*names = listing->names;
 		*len = listing->len;
 		*generation = listing->generation;
@@ -353,7 +380,7 @@ int transaction_list(struct transaction *transaction, const struct path *path, s
 	transaction->names = buffer.bytes;
 	*names = buffer.bytes;
 	*len = buffer.len;
-	*generation = private_generation | transaction->list_serial;
+	*generation = private_generation(transaction, serial, listing);
 	return result;
 }
 
@@ -400,7 +427,6 @@ int transaction_set_permissions(struct transaction *transaction, const struct pa
 
 	if (!copy)
 		return result ? result : STATUS_ENOMEM;
-	transaction_show(transaction, path);
 	free(entry->permissions);
 	entry->permissions = copy;
 	entry->n_permissions = n;
@@ -429,10 +455,11 @@ int transaction_create(struct transaction *transaction, const struct path *path,
 	entry->permissions = permissions_copy;
 	entry->n_permissions = n;
 	entry->present = true;
-	entry->implied = implied;
+	if (implied && !transaction_clears(transaction, path))
+		entry->ensured = true;
 	DL_APPEND2(transaction->created, entry, created_previous, created_next);
 	transaction->n_created++;
-	transaction->list_serial++;
+	entry->list_serial = ++transaction->list_serial;
 	if (!implied)
 		mark_changed(transaction, entry);
 	return 0;
@@ -442,12 +469,10 @@ int transaction_create(struct transaction *transaction, const struct path *path,
 static void forget_changes(struct transaction *transaction, struct transaction_entry *entry)
 {
 	if (entry->present) {
-		insist_on_absence(transaction, entry);
 		DL_DELETE2(transaction->created, entry, created_previous, created_next);
 		transaction->n_created--;
 	}
-	entry->present = entry->implied = false;
-	entry->has_value = entry->has_permissions = false;
+	entry->present = entry->has_value = entry->has_permissions = false;
 }
 
 int transaction_remove(struct transaction *transaction, const struct path *path, size_t limit)
@@ -457,6 +482,7 @@ int transaction_remove(struct transaction *transaction, const struct path *path,
 
 	if (result)
 		return result;
+	insist_on_absence(transaction, top);
 	HASH_ITER (hh, transaction->entries, entry, next) {
 		if (path_is_below_or_equal(&entry->path, path))
 			forget_changes(transaction, entry);
@@ -466,24 +492,23 @@ int transaction_remove(struct transaction *transaction, const struct path *path,
 		DL_APPEND2(transaction->cleared, top, cleared_previous, cleared_next);
 		transaction->n_cleared++;
 	}
-	transaction->list_serial++;
+	top->list_serial = ++transaction->list_serial;
 	mark_changed(transaction, top);
 	return 0;
 }
 
-int transaction_owned_difference(struct transaction *transaction, uint64_t nodes, uint64_t owned, int64_t *difference)
+int transaction_check_owned(struct transaction *transaction, size_t n_new, uint64_t nodes)
 {
 	const struct transaction_entry *entry;
 	struct MDB_txn *txn = store_view(transaction->store);
-	uint64_t removed = 0, count;
+	uint64_t owned, removed = 0, count;
 	struct node node;
 
-	*difference = (int64_t)transaction->n_created;
-	if (owned + transaction->n_created <= nodes)
+	if (!txn || node_account(transaction->store, txn, transaction->caller.domid, &owned))
+		return -EIO;
+	if (owned + n_new <= nodes)
 		return 0;
 	DL_FOREACH2 (transaction->cleared, entry, cleared_next) {
-		if (!txn)
-			return -EIO;
 		if (transaction_clears_above(transaction, &entry->path) || node_get(transaction->store, txn, &entry->path, &node))
 			continue;
 		int result = node_count_owned(transaction->store, txn, &entry->path, transaction->caller.domid, &count);
@@ -491,6 +516,5 @@ int transaction_owned_difference(struct transaction *transaction, uint64_t nodes
 			return result;
 		removed += count;
 	}
-	*difference -= (int64_t)removed;
-	return 0;
+	return n_new > removed && owned + n_new - removed > nodes ? STATUS_ENOSPC : 0;
 }

@@ -65,14 +65,16 @@ enum {
 int transaction_look(struct transaction *transaction, const struct path *path, struct node *out, bool *overlaid);
 
 /*
- * Notes what an answer about the node at `path`, which transaction_look has just found as `node` (or, for OBSERVE_ABSENCE, has
- * not found), showed. Does nothing for what the overlay hides. STATUS_ENOSPC: more entries than `limit` (0: no limit);
- * STATUS_ENOMEM.
+ * Notes what an answer about the node at `path`, which transaction_look has just found as `node`, showed. Does nothing for what
+ * the overlay hides. OBSERVE_ABSENCE comes alone: it has found none, and `node` is the nearest above that there is, NULL if the
+ * transaction made that. STATUS_ENOSPC: more entries than `limit` (0: no limit); STATUS_ENOMEM.
  */
 int transaction_observe(struct transaction *transaction, const struct path *path, const struct node *node, unsigned kinds,
 			size_t limit);
 
-/* An answer showed something on or below nodes that the transaction made as implied parents: they must still be its own at END.
+/*
+ * An answer showed something on or below the node at `path`: if the transaction made that, the parents that it had to make for it
+ * must be its own at END. So must the node itself if it was made as such a parent.
  */
 void transaction_show(struct transaction *transaction, const struct path *path);
 
@@ -81,13 +83,16 @@ int transaction_list(struct transaction *transaction, const struct path *path, s
 		     uint64_t *generation);
 
 /*
- * By how many nodes the caller will own more (or fewer) at END. Since counting what removed subtrees hold takes a walk, that
- * is left out (0 is taken) while `owned` and what was created stay within `nodes`.
+ * STATUS_ENOSPC: with `n_new` nodes of its own more, and without those that its removals take, the caller would own more than
+ * `nodes`, and more than now. All by what is there now.
  */
-int transaction_owned_difference(struct transaction *transaction, uint64_t nodes, uint64_t owned, int64_t *difference);
+int transaction_check_owned(struct transaction *transaction, size_t n_new, uint64_t nodes);
 
-/* STATUS_ENOSPC if `n` more entries would exceed `limit` (0: none): so that an operation fails before its first change. */
-int transaction_reserve(const struct transaction *transaction, size_t n, size_t limit);
+/*
+ * STATUS_ENOSPC if entries for `path` and those above it down to `top_len` bytes would exceed `limit` (0: none): so that an
+ * operation fails before its first change.
+ */
+int transaction_reserve(const struct transaction *transaction, const struct path *path, size_t top_len, size_t limit);
 
 /* Changes of the overlay; the node is there (write, set_permissions, remove) or is not but its parent is (create). */
 int transaction_write(struct transaction *transaction, const struct path *path, const void *value, size_t len, size_t limit);
@@ -95,7 +100,7 @@ int transaction_set_permissions(struct transaction *transaction, const struct pa
 				size_t n, size_t limit);
 int transaction_remove(struct transaction *transaction, const struct path *path, size_t limit);
 
-/* `implied`: a parent that a deeper creation needs; no event, and not an observation that it was missing. */
+/* `implied`: a parent that a deeper creation needs; no event, and it need not be missing at END. */
 int transaction_create(struct transaction *transaction, const struct path *path, const struct permission *permissions, size_t n,
 		       const void *value, size_t len, bool implied, size_t limit);
 

@@ -18,7 +18,7 @@ struct gap {
 	struct path ancestor; /* nearest that exists */
 	struct node node;     /* it */
 	struct path top;      /* topmost that is missing */
-	bool overlaid;	      /* `top` is missing because the transaction removed it */
+	bool made_here;	      /* `ancestor` is the transaction's own */
 };
 
 static int look(struct tree *tree, const struct path *path, struct node *out, bool *overlaid)
@@ -51,11 +51,12 @@ static unsigned rights_on(const struct tree *tree, const struct node *node)
  * Finds the gap above the missing `path`. All below a missing node is missing too, so after the parent, which is nearly always
  * there, the border is found by halving.
  */
-static int find_gap(struct tree *tree, const struct path *path, bool overlaid, struct gap *gap)
+static int find_gap(struct tree *tree, const struct path *path, struct gap *gap)
 {
 	uint16_t ends[PATH_ABSOLUTE_MAX / 2 + 2];
 	size_t depth = 0;
 	struct node node;
+	bool overlaid;
 
 	ends[0] = 1;
 	for (size_t i = 1; i < path->len; i++) {
@@ -65,14 +66,12 @@ static int find_gap(struct tree *tree, const struct path *path, bool overlaid, s
 	/* ends[k]: length of the ancestor of k components; the node itself has depth + 1. */
 	size_t there = 0, missing = depth + 1;
 	gap->top = *path;
-	gap->overlaid = overlaid;
 	for (size_t next = depth; there + 1 < missing; next = (there + missing) / 2) {
 		struct path ancestor = {path->text, ends[next]};
 		int result = look(tree, &ancestor, &node, &overlaid);
 		if (result == STATUS_ENOENT) {
 			missing = next;
 			gap->top = ancestor;
-			gap->overlaid = overlaid;
 		} else if (result) {
 			return result;
 		} else {
@@ -80,26 +79,27 @@ static int find_gap(struct tree *tree, const struct path *path, bool overlaid, s
 		}
 	}
 	gap->ancestor = (struct path){path->text, ends[there]};
-	return look(tree, &gap->ancestor, &gap->node, &overlaid);
+	return look(tree, &gap->ancestor, &gap->node, &gap->made_here);
 }
 
-/* The answer for a missing node: STATUS_ENOENT or _EACCES; `gap` is filled. */
-static int missing(struct tree *tree, const struct path *path, unsigned right, bool creating, bool overlaid, struct gap *gap)
+/*
+ * The answer for a missing node: STATUS_ENOENT or _EACCES; `gap` is filled. What will be created is observed to be missing
+ * itself, and the parents that will be made for it are not.
+ */
+static int missing(struct tree *tree, const struct path *path, unsigned right, bool creating, struct gap *gap)
 {
 	unsigned kinds = OBSERVE_EXISTENCE | (creating || !tree->caller.privileged ? OBSERVE_PERMISSIONS : 0);
-	int result = find_gap(tree, path, overlaid, gap);
+	int result = find_gap(tree, path, gap);
 
 	if (result)
 		return result == STATUS_ENOENT ? -EIO : result; /* not even the root */
-	if (creating && !overlaid)
-		result = observe(tree, path, NULL, OBSERVE_ABSENCE);
-	else if (!creating && !gap->overlaid)
-		result = observe(tree, &gap->top, NULL, OBSERVE_ABSENCE);
+	bool allowed = rights_on(tree, &gap->node) & right;
+	result = observe(tree, creating && allowed ? path : &gap->top, gap->made_here ? NULL : &gap->node, OBSERVE_ABSENCE);
 	if (!result)
 		result = observe(tree, &gap->ancestor, &gap->node, kinds);
 	if (result)
 		return result;
-	return rights_on(tree, &gap->node) & right ? STATUS_ENOENT : STATUS_EACCES;
+	return allowed ? STATUS_ENOENT : STATUS_EACCES;
 }
 
 /*
@@ -116,7 +116,7 @@ static int find(struct tree *tree, const struct path *path, unsigned right, unsi
 	if (result == STATUS_ENOENT) {
 		if (path_is_special(path) || (!gap && !tree->transaction && tree->caller.privileged))
 			return STATUS_ENOENT;
-		return missing(tree, path, right, creating, overlaid, gap ? gap : &unused);
+		return missing(tree, path, right, creating, gap ? gap : &unused);
 	}
 	if (result)
 		return result;
@@ -132,10 +132,13 @@ static int find(struct tree *tree, const struct path *path, unsigned right, unsi
 /* For answers that show a node: what is overlaid may show what implied parents passed on. */
 static int find_to_show(struct tree *tree, const struct path *path, unsigned kinds, struct node *out)
 {
-	int result = find(tree, path, PERMISSION_READ, kinds, out, NULL, false);
+	struct gap gap = {.ancestor = *path};
 
-	if (tree->transaction && result >= 0)
-		transaction_show(tree->transaction, path);
+	if (!tree->transaction)
+		return find(tree, path, PERMISSION_READ, kinds, out, NULL, false);
+	int result = find(tree, path, PERMISSION_READ, kinds, out, &gap, false);
+	if (result >= 0)
+		transaction_show(tree->transaction, &gap.ancestor);
 	return result;
 }
 
@@ -167,9 +170,14 @@ int tree_list(struct tree *tree, const struct path *path, size_t limit, struct t
 
 /* ---- changes ---- */
 
+bool tree_is_too_large(const struct tree_limits *limits, const struct caller *caller, size_t value_len, size_t n_permissions)
+{
+	return !caller->privileged && value_len + n_permissions * PERMISSION_ENTRY_CHARGE > limits->node_size;
+}
+
 static bool too_large(const struct tree *tree, size_t value_len, size_t n_permissions)
 {
-	return !tree->caller.privileged && value_len + n_permissions * PERMISSION_ENTRY_CHARGE > tree->limits->node_size;
+	return tree_is_too_large(tree->limits, &tree->caller, value_len, n_permissions);
 }
 
 static int note_change(struct tree *tree, const struct path *path, const struct permission *now, size_t n_now,
@@ -199,18 +207,14 @@ static int check_nodes(struct tree *tree, size_t n)
 {
 	struct MDB_txn *txn = store_view(tree->store);
 	uint64_t owned;
-	int64_t difference = 0;
 
 	if (tree->caller.privileged)
 		return 0;
+	if (tree->transaction)
+		return transaction_check_owned(tree->transaction, tree->transaction->n_created + n, tree->limits->nodes);
 	if (!txn || node_account(tree->store, txn, tree->caller.domid, &owned))
 		return -EIO;
-	if (tree->transaction) {
-		int result = transaction_owned_difference(tree->transaction, tree->limits->nodes, owned + n, &difference);
-		if (result)
-			return result;
-	}
-	return (int64_t)(owned + n) + difference > (int64_t)tree->limits->nodes ? STATUS_ENOSPC : 0;
+	return owned + n > tree->limits->nodes ? STATUS_ENOSPC : 0;
 }
 
 static int create_one(struct tree *tree, const struct path *path, const struct permission_list *permissions, const void *value,
@@ -239,7 +243,7 @@ static int create(struct tree *tree, const struct path *path, const struct gap *
 		n_new += path->text[i] == '/';
 	int result = check_nodes(tree, n_new);
 	if (!result && tree->transaction)
-		result = transaction_reserve(tree->transaction, n_new, transaction_limit(tree));
+		result = transaction_reserve(tree->transaction, path, gap->top.len, transaction_limit(tree));
 	if (!result)
 		result = note_change(tree, path, inherited.entries, inherited.n, &change);
 	if (result)
@@ -306,6 +310,8 @@ int tree_set_permissions(struct tree *tree, const struct path *path, const struc
 	struct change *change;
 	int result = find(tree, path, PERMISSION_WRITE | PERMISSION_OWNER, OBSERVE_PERMISSIONS, &node, NULL, false);
 
+	if (tree->transaction && result >= 0)
+		transaction_show(tree->transaction, path);
 	if (result)
 		return result;
 	if (!tree->caller.privileged) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -63,3 +64,6 @@ int tree_remove(struct tree *tree, const struct path *path);
 
 /* Specials too. STATUS_EPERM: the unprivileged cannot change the owner. */
 int tree_set_permissions(struct tree *tree, const struct path *path, const struct permission *permissions, size_t n);
+
+/* Does a node of this size exceed what the caller may make? */
+bool tree_is_too_large(const struct tree_limits *limits, const struct caller *caller, size_t value_len, size_t n_permissions);
