@@ -6,11 +6,15 @@ SH_LOG_DRIVER = $(LOG_DRIVER)
 AM_TESTS_ENVIRONMENT = \
 	CK_TAP_LOG_FILE_NAME=-; CK_VERBOSITY=silent; export CK_TAP_LOG_FILE_NAME CK_VERBOSITY; \
 	LXENSTORED=$(abs_builddir)/lxenstored; LXENSTORE_DUMP=$(abs_builddir)/lxenstore-dump; \
-	TOP_SRCDIR=$(abs_top_srcdir); TOP_BUILDDIR=$(abs_builddir); \
-	export LXENSTORED LXENSTORE_DUMP TOP_SRCDIR TOP_BUILDDIR;
+	TOP_SRCDIR=$(abs_top_srcdir); TOP_BUILDDIR=$(abs_builddir); CC='$(CC)'; CPPFLAGS='$(CPPFLAGS)'; \
+	export LXENSTORED LXENSTORE_DUMP TOP_SRCDIR TOP_BUILDDIR CC CPPFLAGS;
 
 TESTS = $(SHELL_TESTS)
-SHELL_TESTS =
+SHELL_TESTS = \
+	tests/check-demo.sh \
+	tests/check-includes.sh \
+	tests/check-man.sh \
+	tests/check-style.sh
 EXTRA_DIST += $(SHELL_TESTS)
 check_PROGRAMS =
 check_LIBRARIES =
@@ -21,25 +25,148 @@ check_LIBRARIES += tests/libsupport.a
 TESTS += $(UNIT_TESTS)
 endif
 
+# ---- the example, which is part of the demo ----
+if HAVE_XENSTORE
+check_PROGRAMS += doc/examples/transaction
+doc_examples_transaction_SOURCES = doc/examples/transaction.c
+doc_examples_transaction_CFLAGS = $(AM_CFLAGS) $(XENSTORE_CFLAGS)
+doc_examples_transaction_LDADD = $(XENSTORE_LIBS)
+endif
+
 TEST_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/tests $(CHECK_CFLAGS) $(JANSSON_CFLAGS)
 TEST_LIBS = tests/libsupport.a $(DAEMON_LIBS) $(CHECK_LIBS)
 
 tests_libsupport_a_SOURCES = \
 	tests/support/client.c tests/support/client.h \
-	tests/support/suite.c tests/support/suite.h
+	tests/support/daemon.c tests/support/daemon.h \
+	tests/support/expect.c tests/support/expect.h \
+	tests/support/random.c tests/support/random.h \
+	tests/support/store_file.c tests/support/store_file.h \
+	tests/support/suite.c tests/support/suite.h \
+	tests/support/world.c tests/support/world.h
 tests_libsupport_a_CPPFLAGS = $(TEST_CPPFLAGS)
 
 # ---- unit tests: one for each file of src/ ----
 UNIT_TESTS = \
+	tests/unit/test_arena \
+	tests/unit/test_buffer \
+	tests/unit/test_client \
+	tests/unit/test_control \
+	tests/unit/test_domain \
 	tests/unit/test_duplicates \
+	tests/unit/test_events \
+	tests/unit/test_faults \
+	tests/unit/test_hash \
+	tests/unit/test_key \
 	tests/unit/test_ledger \
-	tests/unit/test_pool
+	tests/unit/test_log \
+	tests/unit/test_message \
+	tests/unit/test_operations \
+	tests/unit/test_options \
+	tests/unit/test_path \
+	tests/unit/test_permissions \
+	tests/unit/test_pool \
+	tests/unit/test_quota \
+	tests/unit/test_reply \
+	tests/unit/test_turn \
+	tests/unit/test_watch
 tests_unit_test_duplicates_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_duplicates_LDADD = $(TEST_LIBS)
 tests_unit_test_ledger_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_ledger_LDADD = $(TEST_LIBS)
 tests_unit_test_pool_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_pool_LDADD = $(TEST_LIBS)
+tests_unit_test_arena_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_arena_LDADD = $(TEST_LIBS)
+tests_unit_test_buffer_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_buffer_LDADD = $(TEST_LIBS)
+tests_unit_test_domain_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_domain_LDADD = $(TEST_LIBS)
+tests_unit_test_hash_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_hash_LDADD = $(TEST_LIBS)
+tests_unit_test_key_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_key_LDADD = $(TEST_LIBS)
+tests_unit_test_log_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_log_LDADD = $(TEST_LIBS)
+tests_unit_test_message_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_message_LDADD = $(TEST_LIBS)
+tests_unit_test_options_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_options_LDADD = $(TEST_LIBS)
+tests_unit_test_path_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_path_LDADD = $(TEST_LIBS)
+tests_unit_test_permissions_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_permissions_LDADD = $(TEST_LIBS)
+tests_unit_test_quota_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_quota_LDADD = $(TEST_LIBS)
+tests_unit_test_watch_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_watch_LDADD = $(TEST_LIBS)
+tests_unit_test_watch_LDFLAGS = -Wl,--wrap=hash_short
+tests_unit_test_client_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_client_LDADD = $(TEST_LIBS)
+tests_unit_test_control_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_control_LDADD = $(TEST_LIBS)
+tests_unit_test_events_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_events_LDADD = $(TEST_LIBS)
+tests_unit_test_faults_SOURCES = tests/unit/test_faults.c \
+	tests/support/fault.c tests/support/fault.h \
+	tests/support/play.c tests/support/play.h
+tests_unit_test_faults_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_faults_LDFLAGS = $(FAULT_LDFLAGS)
+tests_unit_test_faults_LDADD = $(TEST_LIBS)
+tests_unit_test_operations_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_operations_LDADD = $(TEST_LIBS)
+tests_unit_test_reply_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_reply_LDADD = $(TEST_LIBS)
+tests_unit_test_turn_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_turn_LDADD = $(TEST_LIBS)
+# What support/fault.h makes fail.
+FAULT_LDFLAGS = \
+	-Wl,--wrap=mdb_txn_begin -Wl,--wrap=mdb_txn_renew -Wl,--wrap=mdb_txn_commit -Wl,--wrap=mdb_get \
+	-Wl,--wrap=mdb_put -Wl,--wrap=mdb_del -Wl,--wrap=mdb_cursor_open -Wl,--wrap=mdb_cursor_get \
+	-Wl,--wrap=mdb_cursor_del -Wl,--wrap=mdb_env_set_mapsize -Wl,--wrap=malloc -Wl,--wrap=calloc \
+	-Wl,--wrap=realloc -Wl,--wrap=strdup -Wl,--wrap=strndup -Wl,--wrap=fallocate -Wl,--wrap=posix_fallocate \
+	-Wl,--wrap=log_write
+
+# ---- fuzz targets: with --enable-fuzzing programs of libFuzzer, else they run their corpus and random inputs as a test ----
+FUZZ_TARGETS = \
+	tests/fuzz/fuzz_message \
+	tests/fuzz/fuzz_node \
+	tests/fuzz/fuzz_path \
+	tests/fuzz/fuzz_permissions \
+	tests/fuzz/fuzz_request
+check_PROGRAMS += $(FUZZ_TARGETS)
+EXTRA_DIST += tests/fuzz/corpus tests/fuzz/fuzz.dict
+FUZZER_LIBS = $(DAEMON_LIBS)
+FUZZER_FLAG =
+if FUZZING
+FUZZER_FLAG += -fsanitize=fuzzer
+else
+TESTS += $(FUZZ_TARGETS)
+check_LIBRARIES += tests/libreplay.a
+FUZZER_LIBS += tests/libreplay.a
+tests_libreplay_a_SOURCES = tests/fuzz/replay.c tests/support/random.c tests/support/random.h
+tests_libreplay_a_CPPFLAGS = $(TEST_CPPFLAGS)
+endif
+tests_fuzz_fuzz_message_SOURCES = tests/fuzz/fuzz_message.c tests/fuzz/fuzz.h
+tests_fuzz_fuzz_message_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_fuzz_fuzz_message_LDFLAGS = $(FUZZER_FLAG)
+tests_fuzz_fuzz_message_LDADD = $(FUZZER_LIBS)
+tests_fuzz_fuzz_node_SOURCES = tests/fuzz/fuzz_node.c tests/fuzz/fuzz.h
+tests_fuzz_fuzz_node_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_fuzz_fuzz_node_LDFLAGS = $(FUZZER_FLAG)
+tests_fuzz_fuzz_node_LDADD = $(FUZZER_LIBS)
+tests_fuzz_fuzz_path_SOURCES = tests/fuzz/fuzz_path.c tests/fuzz/fuzz.h
+tests_fuzz_fuzz_path_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_fuzz_fuzz_path_LDFLAGS = $(FUZZER_FLAG)
+tests_fuzz_fuzz_path_LDADD = $(FUZZER_LIBS)
+tests_fuzz_fuzz_permissions_SOURCES = tests/fuzz/fuzz_permissions.c tests/fuzz/fuzz.h
+tests_fuzz_fuzz_permissions_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_fuzz_fuzz_permissions_LDFLAGS = $(FUZZER_FLAG)
+tests_fuzz_fuzz_permissions_LDADD = $(FUZZER_LIBS)
+tests_fuzz_fuzz_request_SOURCES = tests/fuzz/fuzz_request.c tests/fuzz/fuzz.h tests/support/world.c tests/support/world.h
+tests_fuzz_fuzz_request_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_fuzz_fuzz_request_LDFLAGS = $(FUZZER_FLAG) -Wl,--wrap=fopen -Wl,--wrap=log_trace_to
+tests_fuzz_fuzz_request_LDADD = $(FUZZER_LIBS)
 
 # ---- the benchmark: `make bench`, or tests/bench/bench --help ----
 EXTRA_PROGRAMS = tests/bench/bench tests/bench/echo

@@ -93,24 +93,18 @@ static int traced_step(pid_t pid, int status, uint64_t *calls)
 	return ptrace(PTRACE_SYSCALL, pid, NULL, signal) == 0 ? 0 : -errno;
 }
 
+/* An interrupt that meets another stop is forgotten by the kernel; the server may be let go from any. */
 static int detach(pid_t pid)
 {
-	int status;
+	int status, signal = 0;
 
-	if (ptrace(PTRACE_INTERRUPT, pid, NULL, NULL) != 0)
+	if (ptrace(PTRACE_INTERRUPT, pid, NULL, NULL) != 0 || waitpid(pid, &status, __WALL) != pid)
 		return -errno;
-	for (;;) {
-		uint64_t ignored;
-		int error;
-
-		if (waitpid(pid, &status, __WALL) != pid)
-			return -errno;
-		if (status >> 16 == PTRACE_EVENT_STOP)
-			return ptrace(PTRACE_DETACH, pid, NULL, NULL) == 0 ? 0 : -errno;
-		error = traced_step(pid, status, &ignored);
-		if (error)
-			return error;
-	}
+	if (!WIFSTOPPED(status))
+		return -ESRCH;
+	if (WSTOPSIG(status) != (SIGTRAP | 0x80) && status >> 16 == 0)
+		signal = WSTOPSIG(status);
+	return ptrace(PTRACE_DETACH, pid, NULL, signal) == 0 ? 0 : -errno;
 }
 
 static int calls_with(const struct server *server, size_t leaves, size_t more, uint64_t *out)

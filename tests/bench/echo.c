@@ -95,7 +95,7 @@ static void serve_peer(struct echo *echo, struct peer *peer)
 
 	if (len > 0)
 		memcpy(echo->in, peer->begun, len);
-	n = read(peer->fd, echo->in + len, sizeof(echo->in) - len);
+	n = recv(peer->fd, echo->in + len, sizeof(echo->in) - len, 0);
 	if (n <= 0) {
 		drop_peer(peer);
 		return;

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <stddef.h>
+#include <sys/types.h>
+
+/*
+ * A real lxenstored (the program that LXENSTORED names) in a run directory of its own on /dev/shm. Zeroed, or set up by
+ * daemon_init. Functions return 0 or -errno.
+ */
+struct daemon {
+	pid_t pid; /* 0: not running */
+	char directory[64];
+	char socket[80];
+	char store[80];
+	char log[80]; /* its standard error, of all starts */
+};
+
+/* Makes the run directory. */
+int daemon_init(struct daemon *daemon);
+
+/* Ends the process, if it runs, by SIGKILL and removes the directory. Accepts a zeroed one. */
+void daemon_deinit(struct daemon *daemon);
+
+/*
+ * Starts it in the foreground, `lxenstored -N --no-xen --no-keeper` and then `arguments` (NULL, or ending with NULL), and waits
+ * until the socket takes connections. -ECHILD: it ended instead; *status as waitpid has it (may be NULL).
+ */
+int daemon_start(struct daemon *daemon, const char *const arguments[], int *status);
+
+/* Sends the signal and waits for the end; *status as waitpid has it (may be NULL). */
+int daemon_stop(struct daemon *daemon, int signal, int *status);
+
+/* Waits for an end that comes by itself. */
+int daemon_wait(struct daemon *daemon, int *status);
+
+/* All that it has said so far, NUL-terminated, in memory that the caller frees; NULL: none can be had. */
+char *daemon_messages(const struct daemon *daemon);
+
+/* Private memory of the process in bytes: what is not shared with files or others. */
+size_t daemon_private_memory(const struct daemon *daemon);

@@ -1,0 +1,789 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The index of watches against a plain list of them, which is searched from its front to its end for everything. What a match
+ * costs is counted as hashes taken: the linker leads hash_short of the index through here.
+ */
+#include "watch/watch.h"
+
+#include <check.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/status.h"
+#include "support/random.h"
+#include "support/suite.h"
+
+uint64_t __real_hash_short(const unsigned char key[HASH_KEY_SIZE], const void *bytes, size_t len);
+uint64_t __wrap_hash_short(const unsigned char key[HASH_KEY_SIZE], const void *bytes, size_t len);
+
+static size_t n_hashes;
+
+uint64_t __wrap_hash_short(const unsigned char key[HASH_KEY_SIZE], const void *bytes, size_t len)
+{
+	n_hashes++;
+	return __real_hash_short(key, bytes, len);
+}
+
+enum { OWNERS = 4, HITS_MAX = 200000 };
+
+static struct watch_index *watches;
+static struct watch_owner owners[OWNERS];
+
+/* Watches hit, or paths found, by the last call. */
+static struct watch *hits[HITS_MAX];
+static size_t n_hits;
+
+static void setup(void)
+{
+	watches = watch_index_new();
+	ck_assert_ptr_nonnull(watches);
+	for (size_t i = 0; i < OWNERS; i++)
+		owners[i] = (struct watch_owner){.order = 10 * i + 10};
+}
+
+static void teardown(void)
+{
+	for (size_t i = 0; i < OWNERS; i++)
+		watch_owner_clear(watches, &owners[i]);
+	watch_index_free(watches);
+}
+
+static struct path path_of(const char *text)
+{
+	return (struct path){text, strlen(text)};
+}
+
+static int add_to(size_t owner, const char *text, const char *token, int depth, struct watch **out)
+{
+	struct path path = path_of(text);
+
+	return watch_add(watches, &owners[owner], &path, 0, token, strlen(token), depth, out);
+}
+
+static struct watch *add(const char *text, const char *token, int depth)
+{
+	struct watch *watch = NULL;
+
+	if (add_to(0, text, token, depth, &watch))
+		ck_abort_msg("%s cannot be watched", text);
+	return watch;
+}
+
+static int note_hit(void *context, struct watch *watch)
+{
+	(void)context;
+	hits[n_hits++] = watch;
+	return 0;
+}
+
+static void match(const char *text, bool exact)
+{
+	struct path path = path_of(text);
+
+	n_hits = 0;
+	if (watch_match(watches, &path, exact, note_hit, NULL))
+		ck_abort_msg("%s cannot be matched", text);
+}
+
+static void check_fires(const struct watch *watch, const char *text, bool fires)
+{
+	match(text, false);
+	if (n_hits != fires || (fires && hits[0] != watch))
+		ck_abort_msg("a watch on %s of depth %d and a change of %s", watch->path, watch->depth, text);
+}
+
+/* ---- registration ---- */
+
+START_TEST(a_watch_keeps_what_it_was_set_with)
+{
+	struct path path = path_of("/local/domain/7/a");
+	struct watch *watch;
+
+	ck_assert_int_eq(watch_add(watches, &owners[0], &path, 16, "to\1ken", 6, 3, &watch), 0);
+	ck_assert_ptr_eq(watch->owner, &owners[0]);
+	ck_assert_str_eq(watch->path, "/local/domain/7/a");
+	ck_assert_uint_eq(watch->path_len, path.len);
+	ck_assert_uint_eq(watch->hidden, 16);
+	ck_assert_str_eq(watch->token, "to\1ken");
+	ck_assert_uint_eq(watch->token_len, 6);
+	ck_assert_int_eq(watch->depth, 3);
+	ck_assert_uint_eq(watch_count(watches), 1);
+	ck_assert_uint_eq(owners[0].count, 1);
+}
+END_TEST
+
+START_TEST(a_path_need_not_end_with_a_nul)
+{
+	struct path path = {"/abc", 2};
+	struct watch *watch;
+
+	ck_assert_int_eq(watch_add(watches, &owners[0], &path, 0, "tx", 1, -1, &watch), 0);
+	ck_assert_str_eq(watch->path, "/a");
+	ck_assert_str_eq(watch->token, "t");
+	check_fires(watch, "/a", true);
+	check_fires(watch, "/ab", false);
+}
+END_TEST
+
+START_TEST(the_same_path_and_token_of_one_owner_is_refused)
+{
+	struct watch *watch = add("/a", "t", 2), *other = NULL;
+
+	ck_assert_int_eq(add_to(0, "/a", "t", -1, &other), STATUS_EEXIST);
+	ck_assert_ptr_null(other);
+	ck_assert_uint_eq(watch_count(watches), 1);
+	ck_assert_int_eq(watch->depth, 2);
+}
+END_TEST
+
+START_TEST(another_path_token_or_owner_is_another_watch)
+{
+	struct watch *watch;
+
+	add("/a", "t", -1);
+	ck_assert_int_eq(add_to(0, "/b", "t", -1, &watch), 0);
+	ck_assert_int_eq(add_to(0, "/a", "u", -1, &watch), 0);
+	ck_assert_int_eq(add_to(0, "/a", "", -1, &watch), 0);
+	ck_assert_int_eq(add_to(0, "/a", "tt", -1, &watch), 0);
+	ck_assert_int_eq(add_to(1, "/a", "t", -1, &watch), 0);
+	ck_assert_uint_eq(watch_count(watches), 6);
+	ck_assert_uint_eq(owners[0].count, 5);
+}
+END_TEST
+
+START_TEST(serials_are_never_used_twice)
+{
+	struct watch *watch = add("/a", "t", -1);
+	uint64_t serial = watch->serial;
+
+	watch_remove(watches, watch);
+	ck_assert_uint_gt(add("/a", "t", -1)->serial, serial);
+}
+END_TEST
+
+START_TEST(a_watch_is_found_by_owner_path_and_token)
+{
+	struct path path = path_of("/a"), other = path_of("/a/b");
+	struct watch *watch = add("/a", "t", -1), *found;
+
+	ck_assert_int_eq(watch_find(watches, &owners[0], &path, "t", 1, &found), 0);
+	ck_assert_ptr_eq(found, watch);
+	ck_assert_int_eq(watch_find(watches, &owners[0], &path, "tx", 2, &found), STATUS_ENOENT);
+	ck_assert_int_eq(watch_find(watches, &owners[0], &path, "", 0, &found), STATUS_ENOENT);
+	ck_assert_int_eq(watch_find(watches, &owners[0], &other, "t", 1, &found), STATUS_ENOENT);
+	ck_assert_int_eq(watch_find(watches, &owners[1], &path, "t", 1, &found), STATUS_ENOENT);
+}
+END_TEST
+
+START_TEST(a_removed_watch_is_gone)
+{
+	struct path path = path_of("/a/b");
+	struct watch *found;
+
+	watch_remove(watches, add("/a/b", "t", -1));
+	ck_assert_uint_eq(watch_count(watches), 0);
+	ck_assert_uint_eq(owners[0].count, 0);
+	ck_assert_ptr_null(owners[0].watches);
+	ck_assert_int_eq(watch_find(watches, &owners[0], &path, "t", 1, &found), STATUS_ENOENT);
+	match("/a/b", false);
+	ck_assert_uint_eq(n_hits, 0);
+}
+END_TEST
+
+START_TEST(an_owner_that_is_cleared_leaves_those_of_others)
+{
+	struct watch *watch;
+
+	ck_assert_int_eq(add_to(1, "/a/b", "t", -1, &watch), 0);
+	for (int i = 0; i < 100; i++) {
+		char text[32];
+		snprintf(text, sizeof(text), "/a/b/%d", i);
+		add(text, "t", -1);
+	}
+	watch_owner_clear(watches, &owners[0]);
+	ck_assert_uint_eq(watch_count(watches), 1);
+	ck_assert_uint_eq(owners[0].count, 0);
+	check_fires(watch, "/a/b/7", true);
+	watch_owner_clear(watches, &owners[0]);
+}
+END_TEST
+
+START_TEST(an_index_that_was_not_made_can_be_freed)
+{
+	watch_index_free(NULL);
+}
+END_TEST
+
+START_TEST(the_longest_paths_and_tokens_can_be_watched)
+{
+	static char text[PATH_ABSOLUTE_MAX + 1], token[4096];
+
+	memset(text, 'x', sizeof(text) - 1);
+	text[0] = '/';
+	memset(token, 't', sizeof(token) - 1);
+	struct watch *watch = add(text, token, -1);
+	check_fires(watch, text, true);
+	text[sizeof(text) - 2] = 'y';
+	check_fires(watch, text, false);
+}
+END_TEST
+
+/* ---- matching ---- */
+
+START_TEST(a_watch_fires_for_its_path_and_all_below)
+{
+	struct watch *watch = add("/a/b", "t", -1);
+
+	check_fires(watch, "/a/b", true);
+	check_fires(watch, "/a/b/c", true);
+	check_fires(watch, "/a/b/c/d/e/f", true);
+	check_fires(watch, "/a", false);
+	check_fires(watch, "/", false);
+	check_fires(watch, "/a/bc", false);
+	check_fires(watch, "/b/a/b", false);
+	check_fires(watch, "@a", false);
+}
+END_TEST
+
+START_TEST(a_watch_on_the_root_fires_for_every_path_and_no_special)
+{
+	struct watch *watch = add("/", "t", -1);
+
+	check_fires(watch, "/", true);
+	check_fires(watch, "/a", true);
+	check_fires(watch, "/a/b/c", true);
+	check_fires(watch, "@releaseDomain", false);
+	check_fires(watch, "@releaseDomain/7", false);
+}
+END_TEST
+
+START_TEST(depth_says_how_many_levels_below_still_fire)
+{
+	static const char *const below[] = {"/a", "/a/1", "/a/1/2", "/a/1/2/3", "/a/1/2/3/4"};
+
+	for (int depth = 0; depth < 5; depth++) {
+		struct watch *watch = add("/a", "t", depth);
+		for (int levels = 0; levels < 5; levels++)
+			check_fires(watch, below[levels], levels <= depth);
+		watch_remove(watches, watch);
+	}
+}
+END_TEST
+
+START_TEST(depth_below_the_root_counts_components)
+{
+	struct watch *watch = add("/", "t", 1);
+
+	check_fires(watch, "/", true);
+	check_fires(watch, "/a", true);
+	check_fires(watch, "/a/b", false);
+	watch_remove(watches, watch);
+	watch = add("/", "t", 0);
+	check_fires(watch, "/", true);
+	check_fires(watch, "/a", false);
+}
+END_TEST
+
+START_TEST(the_greatest_depth_is_like_none)
+{
+	check_fires(add("/a", "t", INT32_MAX), "/a/b/c/d/e/f/g", true);
+}
+END_TEST
+
+START_TEST(an_exact_change_fires_only_what_is_set_on_it)
+{
+	struct watch *watch = add("/a/b", "t", 0);
+
+	add("/", "t", -1);
+	add("/a", "t", -1);
+	add("/a/b/c", "t", -1);
+	match("/a/b", true);
+	ck_assert_uint_eq(n_hits, 1);
+	ck_assert_ptr_eq(hits[0], watch);
+	match("/a/b/x", true);
+	ck_assert_uint_eq(n_hits, 0);
+	match("/", true);
+	ck_assert_uint_eq(n_hits, 1);
+}
+END_TEST
+
+START_TEST(a_special_fires_only_what_is_set_on_it)
+{
+	struct watch *watch = add("@releaseDomain", "t", -1);
+
+	add("/", "t", -1);
+	check_fires(watch, "@releaseDomain", true);
+	watch_owner_clear(watches, &owners[0]);
+	watch = add("@releaseDomain", "t", -1);
+	check_fires(watch, "@introduceDomain", false);
+	check_fires(watch, "@releaseDomainX", false);
+	check_fires(watch, "/releaseDomain", false);
+}
+END_TEST
+
+START_TEST(a_domains_special_fires_the_general_one_only_with_depth)
+{
+	struct watch *watch;
+
+	for (int depth = -1; depth < 4; depth++) {
+		watch = add("@releaseDomain", "t", depth);
+		check_fires(watch, "@releaseDomain", true);
+		check_fires(watch, "@releaseDomain/7", depth >= 1);
+		watch_remove(watches, watch);
+	}
+	watch = add("@releaseDomain/7", "t", -1);
+	check_fires(watch, "@releaseDomain/7", true);
+	check_fires(watch, "@releaseDomain/77", false);
+	check_fires(watch, "@releaseDomain", false);
+}
+END_TEST
+
+START_TEST(hits_come_by_owner_and_then_in_the_order_of_registration)
+{
+	struct watch *expected[6];
+
+	owners[0].order = 9;
+	owners[1].order = 5;
+	ck_assert_int_eq(add_to(0, "/a/b", "1", -1, &expected[3]), 0);
+	ck_assert_int_eq(add_to(1, "/a", "2", -1, &expected[0]), 0);
+	ck_assert_int_eq(add_to(0, "/", "3", -1, &expected[4]), 0);
+	ck_assert_int_eq(add_to(1, "/a/b", "4", -1, &expected[1]), 0);
+	ck_assert_int_eq(add_to(0, "/a", "5", -1, &expected[5]), 0);
+	ck_assert_int_eq(add_to(1, "/", "6", -1, &expected[2]), 0);
+	match("/a/b", false);
+	ck_assert_uint_eq(n_hits, 6);
+	for (size_t i = 0; i < 6; i++)
+		ck_assert_ptr_eq(hits[i], expected[i]);
+}
+END_TEST
+
+static int stop_at_third(void *context, struct watch *watch)
+{
+	int *n = context;
+
+	(void)watch;
+	return ++*n == 3 ? 77 : 0;
+}
+
+START_TEST(a_result_that_is_not_zero_ends_the_match)
+{
+	struct path path = path_of("/a");
+	int n = 0;
+
+	for (int i = 0; i < 100; i++) {
+		char token[16];
+		snprintf(token, sizeof(token), "%d", i);
+		add("/a", token, -1);
+	}
+	ck_assert_int_eq(watch_match(watches, &path, false, stop_at_third, &n), 77);
+	ck_assert_int_eq(n, 3);
+	n = 0;
+	ck_assert_int_eq(watch_match(watches, &path, true, stop_at_third, &n), 77);
+	ck_assert_int_eq(n, 3);
+}
+END_TEST
+
+START_TEST(any_number_of_watches_can_be_hit_at_once)
+{
+	for (int i = 0; i < 5000; i++) {
+		char token[16];
+		snprintf(token, sizeof(token), "%d", i);
+		add(i % 3 ? "/a" : "/", token, -1);
+		if (i < 70 || i == 4999) {
+			match("/a", false);
+			ck_assert_uint_eq(n_hits, (size_t)i + 1);
+		}
+	}
+	for (size_t i = 1; i < n_hits; i++)
+		if (hits[i - 1]->serial >= hits[i]->serial)
+			ck_abort_msg("hit %zu is out of order", i);
+}
+END_TEST
+
+/* ---- the walks ---- */
+
+static int count_visit(void *context, const struct watch *watch)
+{
+	int *n = context;
+
+	(void)watch;
+	return ++*n == 7 ? 77 : 0;
+}
+
+START_TEST(each_watch_is_visited_until_a_result_ends_it)
+{
+	int n = 0;
+
+	for (int i = 0; i < 6; i++) {
+		char text[16];
+		snprintf(text, sizeof(text), "/%d", i);
+		add(text, "t", -1);
+	}
+	ck_assert_int_eq(watch_each(watches, count_visit, &n), 0);
+	ck_assert_int_eq(n, 6);
+	n = 5;
+	ck_assert_int_eq(watch_each(watches, count_visit, &n), 77);
+	ck_assert_int_eq(n, 7);
+}
+END_TEST
+
+static char found_texts[64][32];
+static size_t n_found;
+
+static int note_found(void *context, const struct path *path)
+{
+	const size_t *limit = context;
+
+	snprintf(found_texts[n_found++], sizeof(found_texts[0]), "%.*s", (int)path->len, path->text);
+	return limit && n_found == *limit ? 77 : 0;
+}
+
+static void find_below(const char *text)
+{
+	struct path path = path_of(text);
+
+	n_found = 0;
+	ck_assert_int_eq(watch_below(watches, &path, note_found, NULL), 0);
+	qsort(found_texts, n_found, sizeof(found_texts[0]), (int (*)(const void *, const void *))strcmp);
+}
+
+START_TEST(below_a_path_are_the_watched_paths_under_it_once_each)
+{
+	struct watch *watch;
+
+	add("/a", "t", -1);
+	add("/a/b/c", "t", 0);
+	add("/a/b/c", "u", -1);
+	ck_assert_int_eq(add_to(1, "/a/b/c", "t", -1, &watch), 0);
+	add("/a/d", "t", -1);
+	add("/ab", "t", -1);
+	add("@special", "t", -1);
+	find_below("/a");
+	ck_assert_uint_eq(n_found, 2);
+	ck_assert_str_eq(found_texts[0], "/a/b/c");
+	ck_assert_str_eq(found_texts[1], "/a/d");
+	find_below("/a/b/c");
+	ck_assert_uint_eq(n_found, 0);
+	find_below("/nowhere");
+	ck_assert_uint_eq(n_found, 0);
+	find_below("/");
+	ck_assert_uint_eq(n_found, 4);
+}
+END_TEST
+
+START_TEST(below_a_path_a_result_ends_the_walk)
+{
+	struct path path = path_of("/");
+	size_t limit = 2;
+
+	add("/a", "t", -1);
+	add("/b", "t", -1);
+	add("/c", "t", -1);
+	n_found = 0;
+	ck_assert_int_eq(watch_below(watches, &path, note_found, &limit), 77);
+	ck_assert_uint_eq(n_found, 2);
+}
+END_TEST
+
+START_TEST(an_index_without_watches_finds_nothing)
+{
+	struct path path = path_of("/a");
+	int n = 0;
+
+	match("/a", false);
+	ck_assert_uint_eq(n_hits, 0);
+	ck_assert_int_eq(watch_each(watches, count_visit, &n), 0);
+	ck_assert_int_eq(watch_below(watches, &path, note_found, NULL), 0);
+	ck_assert_int_eq(n, 0);
+}
+END_TEST
+
+/* ---- cost ---- */
+
+/* Hashes that a match and a walk of what is below take. */
+static size_t cost_of(const char *text)
+{
+	struct path path = path_of(text);
+
+	n_hashes = 0;
+	n_found = 0;
+	match(text, false);
+	watch_below(watches, &path, note_found, NULL);
+	return n_hashes;
+}
+
+START_TEST(unrelated_watches_cost_nothing)
+{
+	add("/local/domain/7/device", "t", -1);
+	size_t before = cost_of("/local/domain/7/device/vif/0/state"), missing = cost_of("/vm/7");
+
+	for (int i = 0; i < 50000; i++) {
+		char text[64];
+		snprintf(text, sizeof(text), i % 2 ? "/local/domain/%d/device" : "/local/domain/9/device/vif/%d", 10 + i);
+		add(text, "t", -1);
+	}
+	ck_assert_uint_eq(cost_of("/local/domain/7/device/vif/0/state"), before);
+	ck_assert_uint_eq(n_hits, 1);
+	ck_assert_uint_eq(cost_of("/vm/7"), missing);
+	ck_assert_uint_eq(n_hits, 0);
+}
+END_TEST
+
+START_TEST(a_deep_path_costs_no_more_than_its_watched_part)
+{
+	char text[PATH_ABSOLUTE_MAX + 1] = "/a";
+
+	add("/a", "t", -1);
+	size_t shallow = cost_of("/a/a");
+	for (size_t len = 2; len + 2 <= PATH_ABSOLUTE_MAX; len += 2)
+		memcpy(text + len, "/a", 3);
+	ck_assert_uint_le(cost_of(text), shallow);
+	ck_assert_uint_eq(n_hits, 1);
+}
+END_TEST
+
+/* ---- the list ---- */
+
+enum { MODEL_MAX = 400, STEPS = 6000 };
+
+struct model_watch {
+	struct watch *watch;
+	size_t owner;
+	uint64_t serial;
+	int depth;
+	char path[64], token[4];
+};
+
+static struct model_watch model[MODEL_MAX];
+static size_t n_model;
+static struct random random_numbers;
+
+static uint32_t draw(uint32_t below)
+{
+	return random_below(&random_numbers, below);
+}
+
+/* A path of few names, so that they meet. */
+static void random_path(char out[64])
+{
+	static const char *const specials[] = {"@x", "@x/1", "@x/2", "@y", "@y/1", "@xy"};
+	static const char *const names[] = {"a", "b", "ab", "@x"};
+	size_t len = 0, levels = draw(5);
+
+	if (!draw(6)) {
+		strcpy(out, specials[draw(6)]);
+		return;
+	}
+	strcpy(out, "/");
+	for (size_t i = 0; i < levels; i++)
+		len += (size_t)sprintf(out + len, "/%s", names[draw(4)]);
+}
+
+/* Does a change of `text` fire a watch on `watched`? */
+static bool model_fires(const char *watched, int depth, const char *text, bool exact)
+{
+	size_t len = strlen(watched);
+	int levels = 0;
+
+	if (!strcmp(watched, text))
+		return true;
+	if (exact)
+		return false;
+	if (text[0] == '@')
+		return !strncmp(text, watched, len) && text[len] == '/' && depth >= 1;
+	if (!strcmp(watched, "/"))
+		len = 0;
+	if (watched[0] == '@' || strncmp(text, watched, len) != 0 || text[len] != '/')
+		return false;
+	for (const char *at = text + len; *at; at++)
+		levels += *at == '/';
+	return depth < 0 || levels <= depth;
+}
+
+static int by_owner_and_serial(const void *left, const void *right)
+{
+	const struct model_watch *a = *(const struct model_watch *const *)left, *b = *(const struct model_watch *const *)right;
+
+	if (a->owner != b->owner)
+		return owners[a->owner].order < owners[b->owner].order ? -1 : 1;
+	return a->serial < b->serial ? -1 : 1;
+}
+
+static void check_match(void)
+{
+	const struct model_watch *expected[MODEL_MAX];
+	size_t n = 0;
+	char text[64];
+	bool exact = !draw(4);
+
+	random_path(text);
+	for (size_t i = 0; i < n_model; i++) {
+		if (model_fires(model[i].path, model[i].depth, text, exact))
+			expected[n++] = &model[i];
+	}
+	qsort(expected, n, sizeof(expected[0]), by_owner_and_serial);
+	match(text, exact);
+	if (n_hits != n)
+		ck_abort_msg("%s%s fires %zu, not %zu", text, exact ? " exactly" : "", n_hits, n);
+	for (size_t i = 0; i < n; i++)
+		if (hits[i] != expected[i]->watch)
+			ck_abort_msg("hit %zu of %s is not that of %s", i, text, expected[i]->path);
+}
+
+static int note_model(void *context, const struct path *path)
+{
+	bool *found = context;
+	size_t n = 0;
+
+	for (size_t i = 0; i < n_model; i++) {
+		if (strlen(model[i].path) != path->len || memcmp(model[i].path, path->text, path->len) != 0)
+			continue;
+		if (found[i])
+			ck_abort_msg("%s was found twice", model[i].path);
+		found[i] = true;
+		n++;
+	}
+	if (!n)
+		ck_abort_msg("%.*s is not watched", (int)path->len, path->text);
+	return 0;
+}
+
+static void check_below(void)
+{
+	bool found[MODEL_MAX] = {false};
+	char text[64];
+
+	random_path(text);
+	struct path path = path_of(text);
+	size_t len = strcmp(text, "/") ? path.len : 0;
+	if (watch_below(watches, &path, note_model, found))
+		ck_abort_msg("what is below %s cannot be had", text);
+	for (size_t i = 0; i < n_model; i++) {
+		bool below = strcmp(model[i].path, text) != 0 && !strncmp(model[i].path, text, len) && model[i].path[len] == '/';
+		if (found[i] != below)
+			ck_abort_msg("%s below %s", model[i].path, text);
+	}
+}
+
+static void step_add(void)
+{
+	struct model_watch *added = &model[n_model];
+	int expected = 0;
+
+	random_path(added->path);
+	sprintf(added->token, "%u", draw(3));
+	added->owner = draw(OWNERS);
+	added->depth = (int)draw(6) - 1;
+	for (size_t i = 0; i < n_model; i++) {
+		if (model[i].owner == added->owner && !strcmp(model[i].path, added->path) &&
+		    !strcmp(model[i].token, added->token))
+			expected = STATUS_EEXIST;
+	}
+	if (add_to(added->owner, added->path, added->token, added->depth, &added->watch) != expected)
+		ck_abort_msg("%s of %zu with token %s", added->path, added->owner, added->token);
+	if (expected)
+		return;
+	added->serial = added->watch->serial;
+	if (n_model && added->serial <= model[n_model - 1].serial)
+		ck_abort_msg("a serial was used twice");
+	n_model++;
+}
+
+static void step_remove(size_t i)
+{
+	struct path path = path_of(model[i].path);
+	struct watch *found = NULL;
+
+	if (watch_find(watches, &owners[model[i].owner], &path, model[i].token, strlen(model[i].token), &found) ||
+	    found != model[i].watch)
+		ck_abort_msg("%s is not found", model[i].path);
+	watch_remove(watches, found);
+	memmove(&model[i], &model[i + 1], (n_model - i - 1) * sizeof(model[0]));
+	n_model--;
+}
+
+static void step_clear(size_t owner)
+{
+	size_t kept = 0;
+
+	watch_owner_clear(watches, &owners[owner]);
+	for (size_t i = 0; i < n_model; i++) {
+		if (model[i].owner != owner)
+			model[kept++] = model[i];
+	}
+	n_model = kept;
+}
+
+START_TEST(the_index_answers_like_a_list)
+{
+	random_begin(&random_numbers, "WATCH_SEED");
+	n_model = 0;
+	for (int i = 0; i < STEPS; i++) {
+		uint32_t what = draw(1000);
+		if (what == 0)
+			step_clear(draw(OWNERS));
+		else if (n_model == MODEL_MAX || (n_model && what < 350))
+			step_remove(draw((uint32_t)n_model));
+		else
+			step_add();
+		check_match();
+		check_below();
+		size_t counted = 0;
+		for (size_t owner = 0; owner < OWNERS; owner++)
+			counted += owners[owner].count;
+		if (watch_count(watches) != n_model || counted != n_model)
+			ck_abort_msg("%zu watches are counted, %zu there", watch_count(watches), n_model);
+	}
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("watch");
+	TCase *registration = tcase_create("registration"), *matching = tcase_create("matching"), *walks = tcase_create("walks"),
+	      *cost = tcase_create("cost"), *list = tcase_create("list");
+
+	tcase_add_checked_fixture(registration, setup, teardown);
+	tcase_add_test(registration, a_watch_keeps_what_it_was_set_with);
+	tcase_add_test(registration, a_path_need_not_end_with_a_nul);
+	tcase_add_test(registration, the_same_path_and_token_of_one_owner_is_refused);
+	tcase_add_test(registration, another_path_token_or_owner_is_another_watch);
+	tcase_add_test(registration, serials_are_never_used_twice);
+	tcase_add_test(registration, a_watch_is_found_by_owner_path_and_token);
+	tcase_add_test(registration, a_removed_watch_is_gone);
+	tcase_add_test(registration, an_owner_that_is_cleared_leaves_those_of_others);
+	tcase_add_test(registration, an_index_that_was_not_made_can_be_freed);
+	tcase_add_test(registration, the_longest_paths_and_tokens_can_be_watched);
+	tcase_add_checked_fixture(matching, setup, teardown);
+	tcase_add_test(matching, a_watch_fires_for_its_path_and_all_below);
+	tcase_add_test(matching, a_watch_on_the_root_fires_for_every_path_and_no_special);
+	tcase_add_test(matching, depth_says_how_many_levels_below_still_fire);
+	tcase_add_test(matching, depth_below_the_root_counts_components);
+	tcase_add_test(matching, the_greatest_depth_is_like_none);
+	tcase_add_test(matching, an_exact_change_fires_only_what_is_set_on_it);
+	tcase_add_test(matching, a_special_fires_only_what_is_set_on_it);
+	tcase_add_test(matching, a_domains_special_fires_the_general_one_only_with_depth);
+	tcase_add_test(matching, hits_come_by_owner_and_then_in_the_order_of_registration);
+	tcase_add_test(matching, a_result_that_is_not_zero_ends_the_match);
+	tcase_add_test(matching, any_number_of_watches_can_be_hit_at_once);
+	tcase_add_checked_fixture(walks, setup, teardown);
+	tcase_add_test(walks, each_watch_is_visited_until_a_result_ends_it);
+	tcase_add_test(walks, below_a_path_are_the_watched_paths_under_it_once_each);
+	tcase_add_test(walks, below_a_path_a_result_ends_the_walk);
+	tcase_add_test(walks, an_index_without_watches_finds_nothing);
+	tcase_add_checked_fixture(cost, setup, teardown);
+	tcase_set_timeout(cost, 60);
+	tcase_add_test(cost, unrelated_watches_cost_nothing);
+	tcase_add_test(cost, a_deep_path_costs_no_more_than_its_watched_part);
+	tcase_add_checked_fixture(list, setup, teardown);
+	tcase_set_timeout(list, 60);
+	tcase_add_test(list, the_index_answers_like_a_list);
+	suite_add_tcase(suite, registration);
+	suite_add_tcase(suite, matching);
+	suite_add_tcase(suite, walks);
+	suite_add_tcase(suite, cost);
+	suite_add_tcase(suite, list);
+	return suite_run(suite);
+}
