@@ -18,6 +18,8 @@
 #define PACKAGE_VERSION "unknown"
 #endif
 
+enum { FILE_NAME_SIZE = 4096 };
+
 /*
  * Goes into the background; the parent never returns. *ready: a descriptor to which the daemon writes a byte once it serves.
  */
@@ -41,21 +43,21 @@ static int go_to_background(int *ready)
 	return 0;
 }
 
-/* From now on nobody waits at the terminal. */
+/* From now on nobody waits at the terminal. Whoever waits for the start learns of it last, when nothing of his is held. */
 static void leave_terminal(struct log *log, int ready)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
 	if (chdir("/"))
 		log_warning(log, "cannot leave the working directory: %s", strerror(errno));
-	if (write(ready, "", 1) != 1)
-		log_warning(log, "whoever started the daemon is gone");
-	close(ready);
 	log->foreground = false;
 	for (int fd = 0; fd <= 2 && null >= 0; fd++)
 		dup2(null, fd);
 	if (null > 2)
 		close(null);
+	if (write(ready, "", 1) != 1)
+		log_warning(log, "whoever started the daemon is gone");
+	close(ready);
 }
 
 static int write_pid_file(struct log *log, const char *path)
@@ -79,7 +81,21 @@ static const char *pid_file_path(const struct options *options, char *buffer, si
 	return buffer;
 }
 
-static int start_trace(struct log *log, const struct options *options)
+/* In the background the daemon leaves its directory, so names that are used later must not depend on it. */
+static int make_absolute(struct log *log, const char **path, char buffer[FILE_NAME_SIZE])
+{
+	if (!*path || **path == '/')
+		return 0;
+	size_t len = getcwd(buffer, FILE_NAME_SIZE) ? strlen(buffer) : 0;
+	if (!len || snprintf(buffer + len, FILE_NAME_SIZE - len, "/%s", *path) >= (int)(FILE_NAME_SIZE - len)) {
+		log_error(log, "%s: the directory of the start has no name that can be used", *path);
+		return -ENAMETOOLONG;
+	}
+	*path = buffer;
+	return 0;
+}
+
+static int start_trace(struct log *log, const struct options *options, const char *file)
 {
 	char words[256], *rest, *word;
 
@@ -92,22 +108,26 @@ static int start_trace(struct log *log, const struct options *options)
 			}
 		}
 	}
-	int error = options->trace_file ? log_trace_to(log, options->trace_file) : 0;
+	int error = file ? log_trace_to(log, file) : 0;
 	if (error)
-		log_error(log, "trace file %s: %s", options->trace_file, strerror(-error));
+		log_error(log, "trace file %s: %s", file, strerror(-error));
 	return error;
 }
 
 static int serve(const struct options *options, struct log *log)
 {
-	char buffer[4096];
-	const char *pid_file = pid_file_path(options, buffer, sizeof(buffer));
+	char buffer[FILE_NAME_SIZE], pid_buffer[FILE_NAME_SIZE], trace_buffer[FILE_NAME_SIZE];
+	const char *pid_file = pid_file_path(options, buffer, sizeof(buffer)), *trace_file = options->trace_file;
 	struct server *server = NULL;
 	int ready = -1;
-	int error = options->no_fork ? 0 : go_to_background(&ready);
+	int error = make_absolute(log, &pid_file, pid_buffer);
 
 	if (!error)
-		error = start_trace(log, options);
+		error = make_absolute(log, &trace_file, trace_buffer);
+	if (!error && !options->no_fork)
+		error = go_to_background(&ready);
+	if (!error)
+		error = start_trace(log, options, trace_file);
 	if (!error)
 		error = server_new(options, log, &server);
 	if (!error)

@@ -168,14 +168,15 @@ static int open_socket(struct server *server)
 /* Each client needs a descriptor, the store its size: take as much as is allowed. */
 static void raise_limits(void)
 {
-	static const int resources[] = {RLIMIT_NOFILE, RLIMIT_FSIZE};
 	struct rlimit limit;
 
-	for (size_t i = 0; i < sizeof(resources) / sizeof(resources[0]); i++) {
-		if (!getrlimit(resources[i], &limit)) {
-			limit.rlim_cur = limit.rlim_max;
-			setrlimit(resources[i], &limit);
-		}
+	if (!getrlimit(RLIMIT_NOFILE, &limit)) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+	if (!getrlimit(RLIMIT_FSIZE, &limit)) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_FSIZE, &limit);
 	}
 }
 

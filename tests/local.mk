@@ -7,22 +7,25 @@ AM_TESTS_ENVIRONMENT = \
 	CK_TAP_LOG_FILE_NAME=-; CK_VERBOSITY=silent; export CK_TAP_LOG_FILE_NAME CK_VERBOSITY; \
 	LXENSTORED=$(abs_builddir)/lxenstored; LXENSTORE_DUMP=$(abs_builddir)/lxenstore-dump; \
 	TOP_SRCDIR=$(abs_top_srcdir); TOP_BUILDDIR=$(abs_builddir); CC='$(CC)'; CPPFLAGS='$(CPPFLAGS)'; \
-	export LXENSTORED LXENSTORE_DUMP TOP_SRCDIR TOP_BUILDDIR CC CPPFLAGS;
+	BUILD_CFLAGS='$(CFLAGS) $(SANITIZER_CFLAGS)'; \
+	export LXENSTORED LXENSTORE_DUMP TOP_SRCDIR TOP_BUILDDIR CC CPPFLAGS BUILD_CFLAGS;
 
 TESTS = $(SHELL_TESTS)
 SHELL_TESTS = \
+	tests/bench/counted.sh \
 	tests/check-demo.sh \
 	tests/check-includes.sh \
 	tests/check-man.sh \
-	tests/check-style.sh
-EXTRA_DIST += $(SHELL_TESTS)
+	tests/check-style.sh \
+	tests/integration/stock-clients.sh
+EXTRA_DIST += $(SHELL_TESTS) tests/support/fetch-xen-utils.sh
 check_PROGRAMS =
 check_LIBRARIES =
 
 if HAVE_CHECK
-check_PROGRAMS += $(UNIT_TESTS)
+check_PROGRAMS += $(UNIT_TESTS) $(PROTOCOL_TESTS)
 check_LIBRARIES += tests/libsupport.a
-TESTS += $(UNIT_TESTS)
+TESTS += $(UNIT_TESTS) $(PROTOCOL_TESTS)
 endif
 
 # ---- the example, which is part of the demo ----
@@ -42,12 +45,14 @@ tests_libsupport_a_SOURCES = \
 	tests/support/expect.c tests/support/expect.h \
 	tests/support/random.c tests/support/random.h \
 	tests/support/store_file.c tests/support/store_file.h \
+	tests/support/scene.c tests/support/scene.h \
 	tests/support/suite.c tests/support/suite.h \
 	tests/support/world.c tests/support/world.h
 tests_libsupport_a_CPPFLAGS = $(TEST_CPPFLAGS)
 
 # ---- unit tests: one for each file of src/ ----
 UNIT_TESTS = \
+	tests/unit/test_advisories \
 	tests/unit/test_arena \
 	tests/unit/test_buffer \
 	tests/unit/test_client \
@@ -59,6 +64,7 @@ UNIT_TESTS = \
 	tests/unit/test_hash \
 	tests/unit/test_key \
 	tests/unit/test_ledger \
+	tests/unit/test_limits \
 	tests/unit/test_log \
 	tests/unit/test_message \
 	tests/unit/test_operations \
@@ -69,7 +75,8 @@ UNIT_TESTS = \
 	tests/unit/test_quota \
 	tests/unit/test_reply \
 	tests/unit/test_turn \
-	tests/unit/test_watch
+	tests/unit/test_watch \
+	tests/unit/test_watch_model
 tests_unit_test_duplicates_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_duplicates_LDADD = $(TEST_LIBS)
 tests_unit_test_ledger_CPPFLAGS = $(TEST_CPPFLAGS)
@@ -101,6 +108,12 @@ tests_unit_test_quota_LDADD = $(TEST_LIBS)
 tests_unit_test_watch_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_watch_LDADD = $(TEST_LIBS)
 tests_unit_test_watch_LDFLAGS = -Wl,--wrap=hash_short
+tests_unit_test_watch_model_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_watch_model_LDADD = $(TEST_LIBS)
+tests_unit_test_advisories_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_advisories_LDADD = $(TEST_LIBS)
+tests_unit_test_limits_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_limits_LDADD = $(TEST_LIBS)
 tests_unit_test_client_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_client_LDADD = $(TEST_LIBS)
 tests_unit_test_control_CPPFLAGS = $(TEST_CPPFLAGS)
@@ -111,7 +124,7 @@ tests_unit_test_faults_SOURCES = tests/unit/test_faults.c \
 	tests/support/fault.c tests/support/fault.h \
 	tests/support/play.c tests/support/play.h
 tests_unit_test_faults_CPPFLAGS = $(TEST_CPPFLAGS)
-tests_unit_test_faults_LDFLAGS = $(FAULT_LDFLAGS)
+tests_unit_test_faults_LDFLAGS = $(FAULT_WRAPS)
 tests_unit_test_faults_LDADD = $(TEST_LIBS)
 tests_unit_test_operations_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_operations_LDADD = $(TEST_LIBS)
@@ -120,10 +133,10 @@ tests_unit_test_reply_LDADD = $(TEST_LIBS)
 tests_unit_test_turn_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_turn_LDADD = $(TEST_LIBS)
 # What support/fault.h makes fail.
-FAULT_LDFLAGS = \
+FAULT_WRAPS = \
 	-Wl,--wrap=mdb_txn_begin -Wl,--wrap=mdb_txn_renew -Wl,--wrap=mdb_txn_commit -Wl,--wrap=mdb_get \
 	-Wl,--wrap=mdb_put -Wl,--wrap=mdb_del -Wl,--wrap=mdb_cursor_open -Wl,--wrap=mdb_cursor_get \
-	-Wl,--wrap=mdb_cursor_del -Wl,--wrap=mdb_env_set_mapsize -Wl,--wrap=malloc -Wl,--wrap=calloc \
+	-Wl,--wrap=mdb_cursor_del -Wl,--wrap=mdb_stat -Wl,--wrap=mdb_env_set_mapsize -Wl,--wrap=malloc -Wl,--wrap=calloc \
 	-Wl,--wrap=realloc -Wl,--wrap=strdup -Wl,--wrap=strndup -Wl,--wrap=fallocate -Wl,--wrap=posix_fallocate \
 	-Wl,--wrap=log_write
 
@@ -168,10 +181,46 @@ tests_fuzz_fuzz_request_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_fuzz_fuzz_request_LDFLAGS = $(FUZZER_FLAG) -Wl,--wrap=fopen -Wl,--wrap=log_trace_to
 tests_fuzz_fuzz_request_LDADD = $(FUZZER_LIBS)
 
+# ---- the real daemon, over its socket ----
+PROTOCOL_TESTS = \
+	tests/integration/test_bad_input \
+	tests/integration/test_paths \
+	tests/integration/test_protocol_control \
+	tests/integration/test_protocol_errors \
+	tests/integration/test_protocol_nodes \
+	tests/integration/test_protocol_transactions \
+	tests/integration/test_protocol_watches \
+	tests/integration/test_restart \
+	tests/integration/test_start
+tests_integration_test_bad_input_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_integration_test_bad_input_LDADD = $(TEST_LIBS)
+tests_integration_test_paths_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_integration_test_paths_LDADD = $(TEST_LIBS)
+tests_integration_test_protocol_control_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_integration_test_protocol_control_LDADD = $(TEST_LIBS)
+tests_integration_test_protocol_errors_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_integration_test_protocol_errors_LDADD = $(TEST_LIBS)
+tests_integration_test_protocol_nodes_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_integration_test_protocol_nodes_LDADD = $(TEST_LIBS)
+tests_integration_test_protocol_transactions_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_integration_test_protocol_transactions_LDADD = $(TEST_LIBS)
+tests_integration_test_protocol_watches_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_integration_test_protocol_watches_LDADD = $(TEST_LIBS)
+tests_integration_test_restart_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_integration_test_restart_LDADD = $(TEST_LIBS)
+tests_integration_test_start_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_integration_test_start_LDADD = $(TEST_LIBS)
+
+# What stock-clients.sh fetches.
+clean-local:
+	rm -rf tests/cache
+
 # ---- the benchmark: `make bench`, or tests/bench/bench --help ----
-EXTRA_PROGRAMS = tests/bench/bench tests/bench/echo
+check_PROGRAMS += tests/bench/bench tests/bench/echo
+EXTRA_DIST += tests/bench/ceilings
 tests_bench_bench_SOURCES = \
 	tests/bench/bench.c \
+	tests/bench/ceilings.c tests/bench/ceilings.h \
 	tests/bench/count.c tests/bench/count.h \
 	tests/bench/load.c tests/bench/load.h \
 	tests/bench/measure.c tests/bench/measure.h \
@@ -184,7 +233,6 @@ tests_bench_bench_SOURCES = \
 tests_bench_bench_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_bench_bench_LDADD = src/liblxenstored.a $(JANSSON_LIBS) -lm
 tests_bench_echo_SOURCES = tests/bench/echo.c
-CLEANFILES += $(EXTRA_PROGRAMS)
 
 .PHONY: bench
 bench: lxenstored tests/bench/bench tests/bench/echo

@@ -170,6 +170,8 @@ static void connection_free(struct connection *connection)
 	ev_io_stop(front->loop, &connection->io);
 	client_deinit(&connection->client, front->turn);
 	close(connection->io.fd);
+	if (!ev_is_active(&front->listener))
+		ev_io_start(front->loop, &front->listener); /* there may be room for another */
 	DL_DELETE2(front->connections, connection, previous, next);
 	front->n_connections--;
 	free(connection);
@@ -220,6 +222,8 @@ static void accept_event(struct ev_loop *loop, ev_io *io, int events)
 		if (fd < 0) {
 			if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
 				pause_accepting(front, errno);
+			else
+				front->is_refusing = false; /* nobody is left who waits */
 			return;
 		}
 		int error = connection_new(front, fd);
@@ -228,7 +232,6 @@ static void accept_event(struct ev_loop *loop, ev_io *io, int events)
 			pause_accepting(front, -error);
 			return;
 		}
-		front->is_refusing = false;
 	}
 }
 

@@ -65,7 +65,7 @@ static int control_check(struct control *control)
 		return STATUS_EINVAL;
 	int fault = txn ? check_records(txn, store->dbi, note_problem, control->turn->log, &verdict) : -EIO;
 	if (fault)
-		return STATUS_EIO;
+		return fault;
 	if (verdict.result != CHECK_SOUND)
 		buffer_printf(&control->answer, "%" PRIu64 " problems, the first: %s\n", verdict.problems, verdict.text);
 	return 0;
@@ -178,7 +178,7 @@ static int show_domain(struct control *control)
 	if (!domain_exists(turn->domains, (uint16_t)domid))
 		return STATUS_ENOENT;
 	if (!txn || node_account(turn->store, txn, (uint16_t)domid, &nodes))
-		return STATUS_EIO;
+		return -EIO;
 	buffer_printf(&control->answer, "Domain %u:\n%-16s: %8" PRIu64 "\n", domid, quota_name(QUOTA_NODES), nodes);
 	return 0;
 }
@@ -192,9 +192,9 @@ static int show_largest(struct control *control)
 
 	if (control->n_arguments > 2 || (control->n_arguments == 2 && !argument_is(control, 1, "-r")))
 		return STATUS_EINVAL;
-	for (uint32_t domid = 0; txn && domid < DOMID_FIRST_RESERVED_NUMBER; domid++) {
-		if (node_account(turn->store, txn, (uint16_t)domid, &nodes))
-			return STATUS_EIO;
+	for (uint32_t domid = 0; domid < DOMID_FIRST_RESERVED_NUMBER; domid++) {
+		if (!txn || node_account(turn->store, txn, (uint16_t)domid, &nodes))
+			return -EIO;
 		if (nodes > largest)
 			largest = nodes;
 	}

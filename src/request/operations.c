@@ -454,7 +454,7 @@ const struct operation *operation_of(uint32_t type)
 	    [MESSAGE_GET_DOMAIN_PATH] = {operation_get_domain_path, 0},
 	    [MESSAGE_WRITE] = {operation_write, IN_TRANSACTION},
 	    [MESSAGE_MKDIR] = {operation_mkdir, IN_TRANSACTION},
-	    [MESSAGE_RM] = {operation_rm, IN_TRANSACTION | OPERATION_DELETES},
+	    [MESSAGE_RM] = {operation_rm, IN_TRANSACTION},
 	    [MESSAGE_SET_PERMS] = {operation_set_perms, IN_TRANSACTION},
 	    [MESSAGE_IS_DOMAIN_INTRODUCED] = {operation_is_domain_introduced, PRIVILEGED},
 	    [MESSAGE_RESUME] = {operation_on_domain, PRIVILEGED},

@@ -45,8 +45,7 @@ typedef int operation_function(struct request *request, struct reply *reply);
 enum {
 	OPERATION_CHANGES_MEMORY = 1, /* changes what is not in the store: only in a turn that has changed nothing yet */
 	OPERATION_PRIVILEGED = 2,     /* STATUS_EACCES for others */
-	OPERATION_IN_TRANSACTION = 4, /* the header's transaction number counts; else it is ignored */
-	OPERATION_DELETES = 8	      /* may use the room that is kept for deletions */
+	OPERATION_IN_TRANSACTION = 4  /* the header's transaction number counts; else it is ignored */
 };
 
 struct operation {

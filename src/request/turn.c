@@ -5,8 +5,8 @@
  * fails, so it never shares a turn with changes of the store: such a request commits first and then is valid at once.
  *
  * When a turn fails, store, ledger and the transactions it ended are put back, and its requests, which are input again, are
- * run in the same order with a commit each. One that fails alone is tried again with more room (in the end with the room
- * kept for deletions, if it is one), then answered with the error.
+ * run in the same order with a commit each. One that fails alone for lack of room is tried again as long as more can be had, then
+ * answered with the error.
  */
 #include "request/turn.h"
 
@@ -17,7 +17,7 @@
 
 #include "request/request.h"
 
-enum { TRIES_ALONE = 4 };
+enum { TRIES_ALONE = 32 /* each with more room */ };
 
 void turn_quotas_changed(struct turn *turn)
 {
@@ -264,11 +264,6 @@ static void put_back(struct turn *turn)
 	reopen_ended(turn);
 }
 
-static bool deletes(const struct message *message)
-{
-	return operation_of(message->header.type)->flags & OPERATION_DELETES;
-}
-
 static int commit_store(struct turn *turn)
 {
 	int fault = turn->store->fault;
@@ -304,10 +299,9 @@ static void run_alone(struct turn *turn, struct client *client)
 		if (!fault)
 			break;
 		put_back(turn);
-		if (fault != -ENOSPC || store_make_room(turn->store, deletes(&message)))
+		if (fault != -ENOSPC || store_make_room(turn->store))
 			break;
 	}
-	store_return_room(turn->store);
 	if (fault)
 		refuse_message(turn, client, &message, fault);
 }
@@ -322,8 +316,13 @@ static void run_again(struct turn *turn)
 	turn->n_runs = turn->runs_capacity = 0;
 	turn->figures.turns_run_again++;
 	put_back(turn);
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
+		/* Its requests came before the bytes that cannot be followed. */
+		bool was_broken = runs[i]->broken;
+		runs[i]->broken = false;
 		run_alone(turn, runs[i]);
+		runs[i]->broken = runs[i]->broken || was_broken;
+	}
 	free(runs);
 }
 

@@ -65,6 +65,25 @@ static void problem(struct walk *walk, const char *format, ...)
 		walk->report(walk->context, text);
 }
 
+static void node_problem(struct walk *walk, const struct path *path, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* Of a long path both ends are told. */
+static void node_problem(struct walk *walk, const struct path *path, const char *format, ...)
+{
+	enum { HALF = 120 };
+	char what[128];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(what, sizeof(what), format, arguments);
+	va_end(arguments);
+	if (path->len <= 2 * HALF)
+		problem(walk, "%.*s %s", (int)path->len, path->text, what);
+	else
+		problem(walk, "%.*s...%.*s %s", HALF, path->text, HALF, path->text + path->len - HALF, what);
+}
+
 /* ---- single records ---- */
 
 static int get(struct walk *walk, const void *key_bytes, size_t key_len, MDB_val *record)
@@ -125,7 +144,7 @@ static bool path_of_record(struct walk *walk, const struct node *node, char buff
 	}
 	key_of_path(walk->meta.hash_key, path, &key);
 	if (key.len != walk->records->key_len || memcmp(key.bytes, bytes, key.len) != 0) {
-		problem(walk, "%s lies under the key of another path", path->text);
+		node_problem(walk, path, "lies under the key of another path");
 		return false;
 	}
 	return true;
@@ -155,11 +174,11 @@ static void check_parent(struct walk *walk, const struct path *path, const struc
 {
 	enter_directory(walk, path);
 	if (!walk->directory_exists)
-		problem(walk, "%s has no parent", path->text);
+		node_problem(walk, path, "has no parent");
 	else if (node->created > walk->children_generation)
-		problem(walk, "%s is newer than the list of children that it is in", path->text);
+		node_problem(walk, path, "is newer than the list of children that it is in");
 	else if (is_long && !(walk->directory_flags & STORE_NODE_LONG_CHILDREN))
-		problem(walk, "the parent of %s does not know that it has children with long keys", path->text);
+		node_problem(walk, path, "has a long key and a parent that does not know of any such child");
 }
 
 static void check_generations(struct walk *walk, const struct path *path, const struct node *node)
@@ -169,8 +188,8 @@ static void check_generations(struct walk *walk, const struct path *path, const 
 
 	for (size_t i = 0; i < sizeof(generations) / sizeof(generations[0]); i++) {
 		if (generations[i] < node->created || generations[i] > walk->generation)
-			problem(walk, "%s has generation %" PRIu64 ", created %" PRIu64 ", last given out %" PRIu64, path->text,
-				generations[i], node->created, walk->generation);
+			node_problem(walk, path, "has generation %" PRIu64 ", created %" PRIu64 ", last given out %" PRIu64,
+				     generations[i], node->created, walk->generation);
 	}
 }
 
@@ -189,7 +208,7 @@ static void check_node(struct walk *walk)
 	if (!path_of_record(walk, &node, buffer, &path))
 		return;
 	if (!is_long && node.path_len)
-		problem(walk, "%s has a short key, but its record a path", path.text);
+		node_problem(walk, &path, "has a short key, but its record a path");
 	if (path_is_root(&path))
 		walk->root_seen = true;
 	else if (!path_is_special(&path))
@@ -197,7 +216,7 @@ static void check_node(struct walk *walk)
 	check_generations(walk, &path, &node);
 	for (size_t i = 0; i < node.n_permissions; i++) {
 		if (node.permissions[i].access & ~(unsigned)(PERMISSION_READ | PERMISSION_WRITE))
-			problem(walk, "%s has a permission that is none", path.text);
+			node_problem(walk, &path, "has a permission that is none");
 	}
 	walk->owned[node.permissions[0].domid]++;
 }

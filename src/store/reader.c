@@ -104,13 +104,42 @@ static int get(MDB_txn *txn, unsigned int dbi, char name, MDB_val *record)
 	return mdb_get(txn, dbi, &key, record);
 }
 
-/* There is no record about the store in it; is there the other one that each store has? */
-static enum reader_result tell_foreign_from_damaged(MDB_txn *txn, unsigned int dbi, char text[READER_TEXT_SIZE])
+/* Whether the file has our magic somewhere. */
+static bool bears_magic(int fd)
 {
-	MDB_val record;
+	char piece[65536];
+	size_t kept = 0;
+	off_t at = 0;
+	ssize_t n;
 
-	if (!get(txn, dbi, STORE_KEY_GENERATION, &record) && record.mv_size == sizeof(uint64_t))
+	while ((n = pread(fd, piece + kept, sizeof(piece) - kept, at)) > 0) {
+		size_t len = kept + (size_t)n;
+		if (memmem(piece, len, STORE_MAGIC, sizeof(STORE_MAGIC)))
+			return true;
+		at += n;
+		kept = len < sizeof(STORE_MAGIC) ? len : sizeof(STORE_MAGIC);
+		memmove(piece, piece + len - kept, kept);
+	}
+	return false;
+}
+
+/* The record about the store cannot be had. Is it somebody else's file, or one of ours whose tree leads nowhere? */
+static enum reader_result tell_foreign_from_damaged(struct reader_env *reader, MDB_txn *txn, char text[READER_TEXT_SIZE])
+{
+	MDB_envinfo info;
+	MDB_val record;
+	MDB_stat pages;
+	struct stat file;
+	int fd;
+
+	if (mdb_env_get_fd(reader->env, &fd) || fstat(fd, &file) || mdb_env_info(reader->env, &info) ||
+	    mdb_env_stat(reader->env, &pages))
+		return say(text, READER_DAMAGED, "LMDB knows no page");
+	bool was_ours = !get(txn, reader->dbi, STORE_KEY_GENERATION, &record) && record.mv_size == sizeof(uint64_t);
+	if (was_ours || bears_magic(fd))
 		return say(text, READER_DAMAGED, "the record about the store is missing or not ours");
+	if ((size_t)file.st_size < (info.me_last_pgno + 1) * pages.ms_psize)
+		return say(text, READER_DAMAGED, "the file was cut short");
 	return say(text, READER_FOREIGN, "an LMDB file of something else");
 }
 
@@ -141,12 +170,12 @@ static enum reader_result read_meta(struct reader_env *reader, MDB_txn *txn, cha
 		return say(text, READER_DAMAGED, "%zu records in a tree of depth %u", pages.ms_entries, pages.ms_depth);
 	int code = get(txn, reader->dbi, STORE_KEY_META, &record);
 	if (code == MDB_NOTFOUND)
-		return tell_foreign_from_damaged(txn, reader->dbi, text);
+		return tell_foreign_from_damaged(reader, txn, text);
 	if (code)
 		return say(text, READER_DAMAGED, "%s", mdb_strerror(code));
 	/* A newer format may have a longer record, but begins with the same two members. */
 	if (record.mv_size < offsetof(struct store_meta, id) || memcmp(record.mv_data, STORE_MAGIC, sizeof(STORE_MAGIC)) != 0)
-		return tell_foreign_from_damaged(txn, reader->dbi, text);
+		return tell_foreign_from_damaged(reader, txn, text);
 	memcpy(&reader->meta, record.mv_data, record.mv_size < sizeof(reader->meta) ? record.mv_size : sizeof(reader->meta));
 	if (reader->meta.version > STORE_VERSION)
 		return say(text, READER_NEWER, "%u", reader->meta.version);

@@ -1,30 +1,35 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include <stdbool.h>
 #include <stddef.h>
 
 struct MDB_env;
 
 /*
- * Room in the file. Blocks are reserved (fallocate) before LMDB may use them, and LMDB's map size is never above what is
- * reserved: a full file system shows as MDB_MAP_FULL between requests, never as a failed write in a commit or a SIGBUS. The
- * last part of the room is kept for deletions, which need pages too.
+ * Room in the file. Blocks are reserved (fallocate) before LMDB may use them, and LMDB's map is never larger than what is
+ * reserved: a full file system shows as MDB_MAP_FULL between requests, never as a failed write in a commit or a SIGBUS.
+ *
+ * LMDB writes each changed page anew, so even a removal needs free pages first. Therefore records may not fill the file: what
+ * adds to their pages ends at room_for_records, and the rest is for changes that add nothing.
  */
 struct room {
 	int fd;		  /* LMDB's, borrowed */
 	size_t limit;	  /* the file never grows beyond */
 	size_t allocated; /* reserved so far */
-	size_t kept;	  /* at the end, for deletions */
-	bool lent;	  /* a deletion is using it */
+	size_t page_size;
 };
 
-/* Bytes that a new file begins with. */
-size_t room_initial(size_t limit);
+/* The map size to open the store at `path` with: all that an earlier process reserved for it, or what a new file begins with. */
+size_t room_to_open(const char *path, size_t limit);
 
-/* For an environment just opened with a map size of room_initial or more. -ENOSPC: not even the first bytes can be had. */
+/* For an environment just opened with that. -ENOSPC: not even the first bytes can be had. */
 int room_init(struct room *room, struct MDB_env *env, size_t limit);
 
-/* More room, in a step that keeps the slack below an eighth; with `for_deletion` the kept part when there is no more. -ENOSPC. */
-int room_grow(struct room *room, struct MDB_env *env, bool for_deletion);
-void room_return(struct room *room, struct MDB_env *env);
+/* More room, in a step that keeps the slack below an eighth. -ENOSPC. */
+int room_grow(struct room *room, struct MDB_env *env);
+
+/* Pages that records and LMDB's list of free pages may take. */
+size_t room_for_records(const struct room *room);
+
+/* Reserves `size` bytes for the file beside the store that LMDB writes through a mapping; makes it if need be. -errno. */
+int room_for_locks(const char *path, size_t size);

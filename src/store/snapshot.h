@@ -9,8 +9,11 @@
  * The states that open client transactions read: one LMDB reader per distinct state, shared and counted. A reader pins
  * pages (some 24 KB per commit of others), so it lives for a bounded number of commits, and there is a bounded number of them;
  * the transactions of a dropped one go on in validated mode (transaction.h).
+ *
+ * LMDB lists the pages that a commit frees in one record. As long as these records fit one page, which some sixty do, a long
+ * list costs nothing; past that every later commit, for ever, rewrites more pages and takes twice as long.
  */
-enum { SNAPSHOTS_MAX = 128, SNAPSHOT_COMMITS_MAX = 256 };
+enum { SNAPSHOTS_MAX = 128, SNAPSHOT_COMMITS_MAX = 32 };
 
 struct snapshot {
 	struct MDB_txn *txn;

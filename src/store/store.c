@@ -25,7 +25,13 @@
 #include "store/snapshot.h"
 #include "store/tombstone.h"
 
-enum { READERS_MAX = SNAPSHOTS_MAX + 128, GENERATIONS_AHEAD = 1 << 20, ASIDE_TRIES = 1000 };
+enum {
+	READERS_MAX = SNAPSHOTS_MAX + 128,
+	GENERATIONS_AHEAD = 1 << 20,
+	ASIDE_TRIES = 1000,
+	LOCK_SLOT_SIZE = 64,
+	FREE_LIST = 0 /* LMDB's handle of it */
+};
 
 /* LMDB's codes and errno's as -errno. */
 static int fault_of(int code)
@@ -33,6 +39,7 @@ static int fault_of(int code)
 	switch (code) {
 	case MDB_MAP_FULL:
 	case MDB_TXN_FULL:
+	case EFBIG: /* a limit of the process */
 		return -ENOSPC;
 	case 0:
 		return 0;
@@ -110,6 +117,21 @@ void store_abort(struct store *store)
 		tombstones_undo(store->tombstones, store->generation_committed);
 }
 
+/* *out: pages of the records. MDB_MAP_FULL: more than before, and more than there may be. */
+static int count_pages(struct store *store, struct MDB_txn *txn, uint64_t *out)
+{
+	MDB_stat records, list;
+	int code = mdb_stat(txn, store->dbi, &records);
+
+	if (!code)
+		code = mdb_stat(txn, FREE_LIST, &list);
+	if (code)
+		return code;
+	*out = records.ms_branch_pages + records.ms_leaf_pages + records.ms_overflow_pages;
+	uint64_t all = *out + list.ms_branch_pages + list.ms_leaf_pages + list.ms_overflow_pages;
+	return *out > store->record_pages && all > room_for_records(&store->room) ? MDB_MAP_FULL : 0;
+}
+
 int store_commit(struct store *store)
 {
 	int fault = store->fault;
@@ -118,8 +140,12 @@ int store_commit(struct store *store)
 		store_abort(store);
 		return fault;
 	}
-	int code = mdb_txn_commit(store->write);
-	store->write = NULL;
+	uint64_t record_pages;
+	int code = count_pages(store, store->write, &record_pages);
+	if (!code) {
+		code = mdb_txn_commit(store->write);
+		store->write = NULL;
+	}
 	if (code) {
 		fault = store_failed(store, code);
 		store_abort(store);
@@ -128,6 +154,7 @@ int store_commit(struct store *store)
 	store->dirty = false;
 	store->generation_reserved = store->generation_promised;
 	store->generation_committed = store->generation;
+	store->record_pages = record_pages;
 	store->commits++;
 	snapshots_expire(store);
 	return 0;
@@ -149,7 +176,7 @@ uint64_t store_next_generation(struct store *store)
 	return store->generation;
 }
 
-int store_make_room(struct store *store, bool for_deletion)
+int store_make_room(struct store *store)
 {
 	int dead = 0;
 
@@ -157,19 +184,11 @@ int store_make_room(struct store *store, bool for_deletion)
 	/* A tool that was killed while it read keeps its slot, and with it pages, until somebody looks. */
 	if (!mdb_reader_check(store->env, &dead) && dead)
 		return 0;
-	int error = room_grow(&store->room, store->env, for_deletion);
+	int error = room_grow(&store->room, store->env);
 	if (!error || !store->snapshots)
 		return error;
 	snapshots_drop_all(store);
 	return 0;
-}
-
-void store_return_room(struct store *store)
-{
-	if (store->room.lent) {
-		release_reader(store);
-		room_return(&store->room, store->env);
-	}
 }
 
 /* ---- opening ---- */
@@ -235,6 +254,7 @@ static int load(struct store *store, const char *boot_id)
 		return -EIO;
 	memcpy(&store->generation, record.mv_data, sizeof(store->generation));
 	store->generation_reserved = store->generation_promised = store->generation_committed = store->generation;
+	count_pages(store, txn, &store->record_pages);
 	return 0;
 }
 
@@ -248,7 +268,7 @@ static int open_environment(struct store *store, const struct store_options *opt
 	if (!code)
 		code = mdb_env_set_maxreaders(store->env, READERS_MAX);
 	if (!code)
-		code = mdb_env_set_mapsize(store->env, room_initial(options->size_limit));
+		code = mdb_env_set_mapsize(store->env, room_to_open(options->path, options->size_limit));
 	if (!code)
 		code = mdb_env_open(store->env, options->path, flags, 0600);
 	if (!code)
@@ -296,6 +316,16 @@ static int set_aside(const struct store_options *options, const char *boot_id)
 	return 0;
 }
 
+/* LMDB writes its table of readers through a mapping: without blocks that is a SIGBUS. */
+static int reserve_locks(const struct store_options *options)
+{
+	int error = room_for_locks(options->path, (READERS_MAX + 3) * LOCK_SLOT_SIZE);
+
+	if (error)
+		log_error(options->log, "store %s: its lock file cannot be had: %s", options->path, strerror(-error));
+	return error;
+}
+
 /* Decides what to do with the file that is there. 0: open it (or make it). */
 static int examine_file(const struct store_options *options)
 {
@@ -307,7 +337,10 @@ static int examine_file(const struct store_options *options)
 		return errno == ENOENT ? 0 : -errno;
 	if (!stat_buffer.st_size)
 		return 0;
-	int error = check_file(path, options->boot_id, &verdict);
+	int error = reserve_locks(options);
+	if (error)
+		return error;
+	error = check_file(path, options->boot_id, &verdict);
 	if (error) {
 		log_error(options->log, "store %s: cannot be examined: %s", path, strerror(-error));
 		return error;
@@ -351,7 +384,9 @@ int store_open(const struct store_options *options, struct store **out)
 	if (!store)
 		return -ENOMEM;
 	store->log = options->log;
-	error = open_environment(store, options);
+	error = reserve_locks(options);
+	if (!error)
+		error = open_environment(store, options);
 	if (!error)
 		error = room_init(&store->room, store->env, options->size_limit);
 	if (!error)

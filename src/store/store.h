@@ -51,6 +51,7 @@ struct store {
 	uint64_t generation_reserved;  /* up to here the committed store says they may have been given out */
 	uint64_t generation_promised;  /* the same with the turn's changes */
 	uint64_t commits;	       /* of this process */
+	uint64_t record_pages;	       /* that the committed records take */
 
 	struct listing *listings[STORE_LISTINGS]; /* most recently used first */
 	struct snapshot *snapshots;		  /* oldest first */
@@ -91,10 +92,7 @@ void store_abort(struct store *store);
 uint64_t store_next_generation(struct store *store);
 
 /* A failed write transaction asked for room: makes some, see room.h. 0: worth another try. */
-int store_make_room(struct store *store, bool for_deletion);
-
-/* Gives back the room that store_make_room lent to a deletion. */
-void store_return_room(struct store *store);
+int store_make_room(struct store *store);
 
 struct store_figures {
 	uint64_t records;    /* all kinds */

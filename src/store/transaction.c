@@ -438,7 +438,11 @@ int transaction_set_permissions(struct transaction *transaction, const struct pa
 int transaction_create(struct transaction *transaction, const struct path *path, const struct permission *permissions, size_t n,
 		       const void *value, size_t len, bool implied, size_t limit)
 {
-	struct transaction_entry *entry;
+	struct transaction_entry *entry = transaction_entry(transaction, path);
+
+	/* In validated mode a parent may have gone from the state, and what was made below it is still here. */
+	if (entry && entry->present)
+		return 0;
 	int result = entry_need(transaction, path, limit, &entry);
 	void *value_copy = result ? NULL : copy_of(value, len);
 	void *permissions_copy = result ? NULL : copy_of(permissions, n * sizeof(*permissions));

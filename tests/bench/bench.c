@@ -13,12 +13,14 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "bench/ceilings.h"
 #include "bench/count.h"
 #include "bench/measure.h"
 #include "bench/report.h"
 #include "bench/tree.h"
 
 enum { EXIT_COUNTED = 1, EXIT_BROKEN = 2, WORKLOADS_MAX = 64, NAMES_MAX = 16 };
+enum { COUNT_CHECKED = 2 /* READ and WRITE */ };
 
 #define ECHO_COMMAND "\"$ECHO\" \"$XENSTORED_RUNDIR/socket\""
 #define DAEMON_COMMAND(mode) "\"$LXENSTORED\" -N --no-xen --no-keeper --store \"$XENSTORED_RUNDIR/store.mdb\" --store-mode " mode
@@ -38,6 +40,7 @@ struct bench {
 	const char *parent;
 	const char *json_path;
 	const char *charts;
+	const char *ceilings;
 	char directory[64];
 	const char *only[NAMES_MAX]; /* names of workloads; none: all */
 	size_t n_only;
@@ -63,8 +66,9 @@ static const char usage[] =
     "  --charts DIR           data for gnuplot\n"
     "  --quick                fewer and shorter samples, smaller stores\n"
     "  --times, --counted     only this half\n"
+    "  --ceilings FILE        count READ and WRITE only, and fail above what the file allows\n"
     "Environment: LXENSTORED and ECHO, the two programs.\n"
-    "Exit status: 1 if what is counted grows with the store, 2 if something could not be run.\n";
+    "Exit status: 1 if what is counted grows with the store or exceeds a ceiling, 2 if something could not be run.\n";
 
 static int last_cpu(void)
 {
@@ -74,7 +78,7 @@ static int last_cpu(void)
 	if (sched_getaffinity(0, sizeof(set), &set) != 0)
 		return 0;
 	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
-		if (CPU_ISSET(cpu, &set))
+		if (CPU_ISSET((size_t)cpu, &set))
 			last = cpu;
 	}
 	return last;
@@ -133,16 +137,23 @@ enum {
 	OPTION_CHARTS,
 	OPTION_QUICK,
 	OPTION_TIMES,
-	OPTION_COUNTED
+	OPTION_COUNTED,
+	OPTION_CEILINGS
 };
 
-static const struct option options[] = {
-    {"server", required_argument, NULL, OPTION_SERVER}, {"dir", required_argument, NULL, OPTION_DIR},
-    {"nodes", required_argument, NULL, OPTION_NODES},	{"rounds", required_argument, NULL, OPTION_ROUNDS},
-    {"only", required_argument, NULL, OPTION_ONLY},	{"cpu", required_argument, NULL, OPTION_CPU},
-    {"json", required_argument, NULL, OPTION_JSON},	{"charts", required_argument, NULL, OPTION_CHARTS},
-    {"quick", no_argument, NULL, OPTION_QUICK},		{"times", no_argument, NULL, OPTION_TIMES},
-    {"counted", no_argument, NULL, OPTION_COUNTED},	{0}};
+static const struct option options[] = {{"server", required_argument, NULL, OPTION_SERVER},
+					{"dir", required_argument, NULL, OPTION_DIR},
+					{"nodes", required_argument, NULL, OPTION_NODES},
+					{"rounds", required_argument, NULL, OPTION_ROUNDS},
+					{"only", required_argument, NULL, OPTION_ONLY},
+					{"cpu", required_argument, NULL, OPTION_CPU},
+					{"json", required_argument, NULL, OPTION_JSON},
+					{"charts", required_argument, NULL, OPTION_CHARTS},
+					{"quick", no_argument, NULL, OPTION_QUICK},
+					{"times", no_argument, NULL, OPTION_TIMES},
+					{"counted", no_argument, NULL, OPTION_COUNTED},
+					{"ceilings", required_argument, NULL, OPTION_CEILINGS},
+					{0}};
 
 static void take_option(struct bench *bench, int option, char *argument)
 {
@@ -178,6 +189,10 @@ static void take_option(struct bench *bench, int option, char *argument)
 		bench->counted = false;
 		break;
 	case OPTION_COUNTED:
+		bench->times = false;
+		break;
+	case OPTION_CEILINGS:
+		bench->ceilings = argument;
 		bench->times = false;
 		break;
 	default:
@@ -224,15 +239,6 @@ static void raise_limits(void)
 static int be_batch(void)
 {
 	return sched_setscheduler(0, SCHED_BATCH, &(struct sched_param){0}) == 0 ? 0 : -errno;
-}
-
-static void pin_here(int cpu)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	sched_setaffinity(0, sizeof(set), &set);
 }
 
 static int start_servers(struct bench *bench)
@@ -298,7 +304,7 @@ static int run_times(struct bench *bench)
 	if (!error)
 		error = start_servers(bench);
 	if (!error) {
-		pin_here(bench->cpu);
+		server_pin_here(bench->cpu);
 		measure_times(bench);
 	}
 	for (size_t i = 0; i < bench->n_servers; i++)
@@ -309,32 +315,53 @@ static int run_times(struct bench *bench)
 	return error;
 }
 
-/* Returns 0, -errno, or 1 if a server's figures grow. */
-static int run_counted(struct bench *bench)
+/* How much is counted: for a look, for a check, or for the record. */
+static struct count_options count_options(const struct bench *bench, size_t nodes[COUNT_SIZES])
 {
 	static const size_t sizes[COUNT_SIZES] = {1000, 100000, 1000000};
+
+	memcpy(nodes, sizes, sizeof(sizes));
+	if (bench->quick || bench->ceilings)
+		nodes[2] = 0;
+	if (bench->quick)
+		nodes[1] = 20000;
+	if (bench->ceilings)
+		return (struct count_options){.operations = COUNT_CHECKED, .base = 200, .more = 1000};
+	return (struct count_options){.operations = COUNT_OPERATIONS, .base = 200, .more = bench->quick ? 500 : 2000};
+}
+
+/* Returns 0, -errno, or 1 if the server's figures grow or are too high. */
+static int count_candidate(struct bench *bench, const struct candidate *candidate, json_t *list)
+{
+	struct count count = {0};
+	struct count_options scale = count_options(bench, count.nodes);
+	struct server server;
+	int error = server_init(&server, candidate->name, candidate->command, bench->directory);
+
+	if (error)
+		return error;
+	if (server_is_echo(&server))
+		count.nodes[1] = 0;
+	error = count_server(&server, &scale, &count);
+	server_deinit(&server);
+	if (error)
+		return error;
+	report_count(candidate->name, &count);
+	json_array_append_new(list, report_count_json(candidate->name, &count));
+	if (bench->ceilings && !server_is_echo(&server))
+		error = ceilings_check(bench->ceilings, candidate->name, &count);
+	return error || count_passes(&count) ? error : 1;
+}
+
+static int run_counted(struct bench *bench)
+{
 	json_t *list = json_array();
 	int result = 0;
 
 	for (size_t i = 0; i < bench->n_candidates && result >= 0; i++) {
-		struct count count = {0};
-		struct server server;
-		int error = server_init(&server, bench->candidates[i].name, bench->candidates[i].command, bench->directory);
+		int one = count_candidate(bench, &bench->candidates[i], list);
 
-		if (error)
-			return error;
-		for (size_t size = 0; size < (server_is_echo(&server) ? 1 : COUNT_SIZES); size++)
-			count.nodes[size] = sizes[size];
-		error = count_server(&server, &count);
-		server_deinit(&server);
-		if (error) {
-			result = error;
-			break;
-		}
-		report_count(server.name, &count);
-		json_array_append_new(list, report_count_json(server.name, &count));
-		if (!count_passes(&count))
-			result = 1;
+		result = one ? one : result;
 	}
 	json_object_set_new(bench->json, "counted", list);
 	if (result >= 0)

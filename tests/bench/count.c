@@ -15,12 +15,13 @@
 #include <sys/ptrace.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "bench/tree.h"
 #include "bench/workload.h"
 
-enum { HOT_NODES = 100, BASE_RUNS = 500, MORE_RUNS = 2000 };
+enum { HOT_NODES = 100, SETTLE_STEP_NS = 2000000, SETTLE_STEPS = 25 };
 
 #define CALLGRIND "valgrind --quiet --tool=callgrind --callgrind-out-file=\"$XENSTORED_RUNDIR/counted\""
 
@@ -29,17 +30,25 @@ const char *const count_operation_names[COUNT_OPERATIONS] = {"READ", "WRITE", "e
 static int (*const runs[COUNT_OPERATIONS])(struct site *, size_t) = {hot_run_read, hot_run_write, hot_run_empty_transaction,
 								     hot_run_transaction};
 
-/* BASE_RUNS of each operation, and MORE_RUNS more of operation `more`, if there is one of that number. */
-static int run_load(const struct server *server, size_t leaves, size_t more)
+/* A server with its store, and what it is asked. */
+struct subject {
+	struct server *server;
+	size_t leaves;
+	const struct count_options *options;
+};
+
+/* All operations, and more of operation `more`, if there is one of that number. */
+static int run_load(const struct subject *subject, size_t more)
 {
 	const struct workload workload = {.open = hot_open};
-	struct site site = {.server = server, .leaves = leaves, .hot = HOT_NODES};
+	struct site site = {.server = subject->server, .leaves = subject->leaves, .hot = HOT_NODES};
+	const struct count_options *options = subject->options;
 	int error = workload.open(&site);
 
-	for (size_t i = 0; i < COUNT_OPERATIONS && !error; i++)
-		error = runs[i](&site, BASE_RUNS + (i == more ? MORE_RUNS : 0));
+	for (size_t i = 0; i < options->operations && !error; i++)
+		error = runs[i](&site, options->base + (i == more ? options->more : 0));
 	if (error)
-		fprintf(stderr, "bench: %s: %s\n", server->name, workload_error(&site, error));
+		fprintf(stderr, "bench: %s: %s\n", subject->server->name, workload_error(&site, error));
 	workload_close(&workload, &site);
 	return error;
 }
@@ -63,17 +72,17 @@ static int read_instructions(const struct server *server, uint64_t *out)
 	return number > 0 ? 0 : -ENODATA;
 }
 
-static int instructions_with(struct server *server, size_t leaves, size_t more, uint64_t *out)
+static int instructions_with(const struct subject *subject, size_t more, uint64_t *out)
 {
-	int error = server_start(server, CALLGRIND, -1);
+	int error = server_start(subject->server, CALLGRIND, -1);
 	int stopped;
 
 	if (!error)
-		error = run_load(server, leaves, more);
-	stopped = server_stop(server);
+		error = run_load(subject, more);
+	stopped = server_stop(subject->server);
 	if (!error)
 		error = stopped;
-	return error ? error : read_instructions(server, out);
+	return error ? error : read_instructions(subject->server, out);
 }
 
 /* One report of the traced server: counts it if it enters a system call, and lets it go on. */
@@ -107,33 +116,55 @@ static int detach(pid_t pid)
 	return ptrace(PTRACE_DETACH, pid, NULL, signal) == 0 ? 0 : -errno;
 }
 
-static int calls_with(const struct server *server, size_t leaves, size_t more, uint64_t *out)
+/* Follows the server until the load has ended. Returns 0 if all of it was answered. */
+static int follow_load(pid_t pid, pid_t load, uint64_t *calls)
 {
-	pid_t load, pid;
 	int status, error = 0;
 
+	while (!error) {
+		pid_t changed = waitpid(-1, &status, __WALL);
+
+		if (changed == load)
+			return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -EPROTO;
+		error = changed == pid ? traced_step(pid, status, calls) : -ECHILD;
+	}
+	kill(load, SIGKILL);
+	waitpid(load, NULL, 0);
+	return error;
+}
+
+/* Follows the server until it has done what the load left to it, such as closing connections, and waits. */
+static int follow_rest(pid_t pid, uint64_t *calls)
+{
+	int status, error = 0;
+
+	for (int quiet = 0; quiet < SETTLE_STEPS && !error; quiet++) {
+		nanosleep(&(struct timespec){.tv_nsec = SETTLE_STEP_NS}, NULL);
+		while (!error && waitpid(pid, &status, __WALL | WNOHANG) == pid) {
+			error = traced_step(pid, status, calls);
+			quiet = 0;
+		}
+	}
+	return error;
+}
+
+static int calls_with(const struct subject *subject, size_t more, uint64_t *out)
+{
+	pid_t pid = subject->server->pid, load;
+	int error;
+
 	*out = 0;
-	if (ptrace(PTRACE_SEIZE, server->pid, NULL, PTRACE_O_TRACESYSGOOD) != 0 ||
-	    ptrace(PTRACE_INTERRUPT, server->pid, NULL, NULL) != 0)
+	if (ptrace(PTRACE_SEIZE, pid, NULL, PTRACE_O_TRACESYSGOOD) != 0 || ptrace(PTRACE_INTERRUPT, pid, NULL, NULL) != 0)
 		return -errno;
 	load = fork();
 	if (load == 0)
-		_exit(run_load(server, leaves, more) == 0 ? 0 : 1);
+		_exit(run_load(subject, more) == 0 ? 0 : 1);
 	if (load < 0)
 		return -errno;
-	while (!error) {
-		pid = waitpid(-1, &status, __WALL);
-		if (pid == load)
-			break;
-		error = pid == server->pid ? traced_step(pid, status, out) : -ECHILD;
-	}
-	if (error) {
-		kill(load, SIGKILL);
-		waitpid(load, NULL, 0);
-		return error;
-	}
-	error = detach(server->pid);
-	return error ? error : WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -EPROTO;
+	error = follow_load(pid, load, out);
+	if (!error)
+		error = follow_rest(pid, out);
+	return error ? error : detach(pid);
 }
 
 /* The space that the files of the store take: all that stays in the run directory but the log. */
@@ -154,52 +185,57 @@ static double store_bytes(const struct server *server)
 	return bytes;
 }
 
-static int count_calls(struct server *server, size_t leaves, size_t size, struct count *count)
-{
-	uint64_t base, with;
-	int error = calls_with(server, leaves, COUNT_OPERATIONS, &base);
+typedef int figure_with(const struct subject *subject, size_t more, uint64_t *out);
 
-	for (size_t i = 0; i < COUNT_OPERATIONS && !error; i++) {
-		error = calls_with(server, leaves, i, &with);
-		count->cell[i][size].calls = ((double)with - (double)base) / MORE_RUNS;
+/* What one operation more costs. */
+static int difference(const struct subject *subject, figure_with *with, double figures[COUNT_OPERATIONS])
+{
+	const struct count_options *options = subject->options;
+	uint64_t base, more;
+	int error = with(subject, options->operations, &base);
+
+	for (size_t i = 0; i < options->operations && !error; i++) {
+		error = with(subject, i, &more);
+		figures[i] = ((double)more - (double)base) / (double)options->more;
 	}
 	return error;
 }
 
-static int count_instructions(struct server *server, size_t leaves, size_t size, struct count *count)
+static int count_running(const struct subject *subject, struct count *count, double calls[COUNT_OPERATIONS])
 {
-	uint64_t base, with;
-	int error = instructions_with(server, leaves, COUNT_OPERATIONS, &base);
-
-	for (size_t i = 0; i < COUNT_OPERATIONS && !error; i++) {
-		error = instructions_with(server, leaves, i, &with);
-		count->cell[i][size].instructions = ((double)with - (double)base) / MORE_RUNS;
-	}
-	return error;
-}
-
-static int count_size(struct server *server, size_t size, struct count *count)
-{
-	size_t leaves = tree_leaves(count->nodes[size]);
-	int error = server_start(server, NULL, -1);
+	int error = server_start(subject->server, NULL, -1);
 
 	if (error)
 		return error;
-	if (!server_is_echo(server))
-		error = workload_fill(server, leaves);
+	if (!server_is_echo(subject->server))
+		error = workload_fill(subject->server, subject->leaves);
 	if (!error)
-		error = count_calls(server, leaves, size, count);
-	count->private_memory = (double)server_private_memory(server);
-	if (server_stop(server) != 0 && !error)
+		error = difference(subject, calls_with, calls);
+	count->private_memory = (double)server_private_memory(subject->server);
+	if (server_stop(subject->server) != 0 && !error)
 		error = -ETIME;
-	count->bytes_per_node = store_bytes(server) / (double)tree_nodes(leaves);
-	return error ? error : count_instructions(server, leaves, size, count);
+	count->bytes_per_node = store_bytes(subject->server) / (double)tree_nodes(subject->leaves);
+	return error;
 }
 
-int count_server(struct server *server, struct count *count)
+static int count_size(const struct subject *subject, size_t size, struct count *count)
 {
+	double calls[COUNT_OPERATIONS], instructions[COUNT_OPERATIONS];
+	int error = count_running(subject, count, calls);
+
+	if (!error)
+		error = difference(subject, instructions_with, instructions);
+	for (size_t i = 0; i < count->operations && !error; i++)
+		count->cell[i][size] = (struct count_cell){instructions[i], calls[i]};
+	return error;
+}
+
+int count_server(struct server *server, const struct count_options *options, struct count *count)
+{
+	count->operations = options->operations;
 	for (size_t size = 0; size < COUNT_SIZES && count->nodes[size] > 0; size++) {
-		int error = count_size(server, size, count);
+		struct subject subject = {server, tree_leaves(count->nodes[size]), options};
+		int error = count_size(&subject, size, count);
 
 		if (!error)
 			error = server_clear(server);
@@ -223,13 +259,16 @@ struct count_cell count_growth(const struct count *count, size_t operation)
 	return growth;
 }
 
+bool count_growth_passes(struct count_cell growth)
+{
+	/* Asked this way round, since what could not be counted is no number. */
+	return growth.instructions <= COUNT_GROWTH_MAX && growth.calls <= COUNT_GROWTH_MAX;
+}
+
 bool count_passes(const struct count *count)
 {
-	for (size_t i = 0; i < COUNT_OPERATIONS; i++) {
-		struct count_cell growth = count_growth(count, i);
-
-		/* Asked this way round, since what could not be counted is no number. */
-		if (!(growth.instructions <= COUNT_GROWTH_MAX && growth.calls <= COUNT_GROWTH_MAX))
+	for (size_t i = 0; i < count->operations; i++) {
+		if (!count_growth_passes(count_growth(count, i)))
 			return false;
 	}
 	return true;

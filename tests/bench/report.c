@@ -71,14 +71,14 @@ void report_row(const struct row *row, const struct server *servers, size_t n_se
 
 void report_count(const char *server, const struct count *count)
 {
-	for (size_t i = 0; i < COUNT_OPERATIONS; i++) {
+	for (size_t i = 0; i < count->operations; i++) {
 		struct count_cell growth = count_growth(count, i);
 
 		for (size_t size = 0; size < COUNT_SIZES && count->nodes[size] > 0; size++)
 			printf("%-20s %-8s %9zu nodes %10.0f instructions %8.2f system calls\n", count_operation_names[i], server,
 			       count->nodes[size], count->cell[i][size].instructions, count->cell[i][size].calls);
-		printf("%-20s %-8s growth %25.3f %21.3f      at most %.1f\n", count_operation_names[i], server,
-		       growth.instructions, growth.calls, COUNT_GROWTH_MAX);
+		printf("%-20s %-8s growth %25.3f %21.3f      at most %.1f%s\n", count_operation_names[i], server,
+		       growth.instructions, growth.calls, COUNT_GROWTH_MAX, count_growth_passes(growth) ? "" : "  GROWS");
 	}
 	if (count->bytes_per_node > 0)
 		printf("%-20s %-8s %.0f of file per node, goal %d; %.1f MB private memory, goal %.0f\n", "bytes", server,
@@ -149,7 +149,7 @@ json_t *report_count_json(const char *server, const struct count *count)
 {
 	json_t *operations = json_array();
 
-	for (size_t i = 0; i < COUNT_OPERATIONS; i++) {
+	for (size_t i = 0; i < count->operations; i++) {
 		struct count_cell growth = count_growth(count, i);
 		json_t *sizes = json_array();
 

@@ -69,14 +69,14 @@ void server_deinit(struct server *server)
 	rmdir(server->directory);
 }
 
-static void pin(int cpu)
+void server_pin_here(int cpu)
 {
 	cpu_set_t set;
 
 	if (cpu < 0)
 		return;
 	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
+	CPU_SET((size_t)cpu, &set);
 	sched_setaffinity(0, sizeof(set), &set);
 }
 
@@ -93,7 +93,7 @@ __attribute__((noreturn)) static void become(const struct server *server, const 
 		dup2(fd, STDERR_FILENO);
 	}
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	pin(cpu);
+	server_pin_here(cpu);
 	setenv("XENSTORED_RUNDIR", server->directory, 1);
 	setenv("XENSTORED_PATH", server->socket, 1);
 	if (asprintf(&line, "exec %s %s", wrapper ? wrapper : "", server->command) > 0)

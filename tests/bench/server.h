@@ -41,6 +41,9 @@ int server_stop(struct server *server);
 /* Removes what a stopped server left in its run directory. */
 int server_clear(struct server *server);
 
+/* Puts the calling process on this CPU; negative: leaves it where it is. */
+void server_pin_here(int cpu);
+
 bool server_is_echo(const struct server *server);
 
 /* CPU time the process has used, nanoseconds. */

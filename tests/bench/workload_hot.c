@@ -47,7 +47,14 @@ int hot_open(struct site *site)
 		site->reads.count = whole_batches(&site->reads, site->parameter);
 		site->writes.count = whole_batches(&site->writes, site->parameter);
 	}
-	for (size_t i = 0; i < SITE_LINKS && !error; i++)
+	return error ? error : link_open(site->server->socket, &site->link[0]);
+}
+
+int hot_open_sockets(struct site *site)
+{
+	int error = hot_open(site);
+
+	for (size_t i = 1; i < SITE_LINKS && !error; i++)
 		error = link_open(site->server->socket, &site->link[i]);
 	return error;
 }

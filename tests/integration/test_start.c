@@ -24,17 +24,6 @@ static struct daemon served; /* only its names are used where `run` starts the p
 static char pid_file[128];
 static pid_t *background; /* 0: none; shared by the tests' processes */
 
-static void set_names(void)
-{
-	long pid = (long)getpid();
-
-	snprintf(served.socket, sizeof(served.socket), "%.50s/socket-%ld", served.directory, pid);
-	snprintf(served.store, sizeof(served.store), "%.50s/store-%ld.mdb", served.directory, pid);
-	snprintf(served.log, sizeof(served.log), "%.50s/log-%ld", served.directory, pid);
-	snprintf(pid_file, sizeof(pid_file), "%.50s/pid-%ld", served.directory, pid);
-	prctl(PR_SET_CHILD_SUBREAPER, 1);
-}
-
 static void end_background(void)
 {
 	if (!*background)
@@ -42,6 +31,18 @@ static void end_background(void)
 	kill(*background, SIGKILL);
 	waitpid(*background, NULL, 0);
 	*background = 0;
+}
+
+static void set_names(void)
+{
+	long pid = (long)getpid();
+
+	end_background(); /* of a test that failed */
+	snprintf(served.socket, sizeof(served.socket), "%.50s/socket-%ld", served.directory, pid);
+	snprintf(served.store, sizeof(served.store), "%.50s/store-%ld.mdb", served.directory, pid);
+	snprintf(served.log, sizeof(served.log), "%.50s/log-%ld", served.directory, pid);
+	snprintf(pid_file, sizeof(pid_file), "%.50s/pid-%ld", served.directory, pid);
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
 }
 
 static void end_daemon(void)
@@ -126,6 +127,24 @@ static void stop_background(int *status)
 	*background = 0;
 }
 
+/* A daemon takes connections before it is ready, but answers once it is. */
+static void start_in_foreground(const char *const arguments[])
+{
+	expect_restart(&served, arguments);
+	struct client *client = expect_client(&served);
+	expect_read(client, 0, "/tool", "");
+	client_close(client);
+}
+
+/* Asks until the file is there: for what the daemon does in its own time. */
+static void await_file(struct client *client, const char *path)
+{
+	for (int i = 0; !exists(path); i++) {
+		ck_assert_msg(i < 1000000, "%s does not appear", path);
+		expect_read(client, 0, "/tool", "");
+	}
+}
+
 /* ---- in the foreground ---- */
 
 START_TEST(the_pid_file_is_written_and_removed_at_the_end)
@@ -133,12 +152,12 @@ START_TEST(the_pid_file_is_written_and_removed_at_the_end)
 	char usual[128];
 
 	snprintf(usual, sizeof(usual), "%s/xenstored.pid", served.directory);
-	expect_restart(&served, NULL);
+	start_in_foreground(NULL);
 	ck_assert_int_eq(number_in(usual), served.pid);
 	daemon_stop(&served, SIGTERM, NULL);
 	ck_assert(!exists(usual));
 	const char *const arguments[] = {"-F", pid_file, NULL};
-	expect_restart(&served, arguments);
+	start_in_foreground(arguments);
 	ck_assert_int_eq(number_in(pid_file), served.pid);
 	ck_assert(!exists(usual));
 	daemon_stop(&served, SIGINT, NULL);
@@ -150,10 +169,10 @@ START_TEST(a_pid_file_left_by_a_killed_daemon_is_written_anew)
 {
 	const char *const arguments[] = {"--pid-file", pid_file, NULL};
 
-	expect_restart(&served, arguments);
+	start_in_foreground(arguments);
 	daemon_stop(&served, SIGKILL, NULL);
 	ck_assert(exists(pid_file));
-	expect_restart(&served, arguments);
+	start_in_foreground(arguments);
 	ck_assert_int_eq(number_in(pid_file), served.pid);
 }
 END_TEST
@@ -162,7 +181,7 @@ START_TEST(the_socket_is_for_its_owner_and_is_removed_at_the_end)
 {
 	struct stat file;
 
-	expect_restart(&served, NULL);
+	start_in_foreground(NULL);
 	ck_assert_int_eq(stat(served.socket, &file), 0);
 	ck_assert(S_ISSOCK(file.st_mode));
 	ck_assert_int_eq(file.st_mode & 0777, 0600);
@@ -173,19 +192,16 @@ END_TEST
 
 START_TEST(a_socket_left_by_a_killed_daemon_is_replaced)
 {
-	expect_restart(&served, NULL);
+	start_in_foreground(NULL);
 	daemon_stop(&served, SIGKILL, NULL);
 	ck_assert(exists(served.socket));
-	expect_restart(&served, NULL);
-	struct client *client = expect_client(&served);
-	expect_read(client, 0, "/tool", "");
-	client_close(client);
+	start_in_foreground(NULL);
 }
 END_TEST
 
 START_TEST(in_the_foreground_messages_go_to_standard_error)
 {
-	expect_restart(&served, NULL);
+	start_in_foreground(NULL);
 	struct client *client = expect_client(&served);
 	expect_ok(client, MESSAGE_CONTROL, 0, ARGUMENTS("print", "said by the test"));
 	expect_said("said by the test");
@@ -260,8 +276,7 @@ START_TEST(files_with_relative_names_are_those_of_the_directory_of_the_start)
 	ck_assert_int_eq(rename(trace_path, moved), 0);
 	struct client *client = expect_client(&served);
 	ck_assert_int_eq(kill(*background, SIGHUP), 0);
-	while (!exists(trace_path))
-		expect_read(client, 0, "/tool", "");
+	await_file(client, trace_path);
 	client_close(client);
 	stop_background(NULL);
 	ck_assert(!exists(pid_file));
@@ -371,7 +386,7 @@ START_TEST(options_without_a_meaning_are_accepted_and_logged)
 					    "live-update",    "verbose",     "event",	     "timeout"};
 	const char *const arguments[] = {"-D", "-I", "-K", "-R", "-U", "-V", "-e", "5", "-w", "watch-event=20", NULL};
 
-	expect_restart(&served, arguments);
+	start_in_foreground(arguments);
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		char words[64];
 		snprintf(words, sizeof(words), "--%s is accepted", names[i]);
@@ -397,7 +412,7 @@ START_TEST(quotas_of_the_command_line_are_in_force)
 					 "-q",	    "memory=19",
 					 NULL};
 
-	expect_restart(&served, arguments);
+	start_in_foreground(arguments);
 	struct client *client = expect_client(&served);
 	struct client_message answer = expect_any(client, MESSAGE_CONTROL, 0, ARGUMENTS("quota"));
 	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
@@ -466,15 +481,13 @@ START_TEST(sighup_opens_the_trace_file_again)
 	char moved[140];
 
 	snprintf(moved, sizeof(moved), "%s.old", trace_path());
-	expect_restart(&served, arguments);
+	start_in_foreground(arguments);
 	struct client *client = expect_client(&served);
 	expect_write(client, 0, "/before", "");
 	ck_assert_int_eq(rename(trace_path(), moved), 0);
 	expect_write(client, 0, "/moved", "");
 	ck_assert_int_eq(kill(served.pid, SIGHUP), 0);
-	/* The signal is served in the daemon's own time. */
-	while (!exists(trace_path()))
-		expect_read(client, 0, "/before", "");
+	await_file(client, trace_path());
 	expect_write(client, 0, "/after", "");
 	ck_assert(file_has(moved, "/before") && file_has(moved, "/moved") && !file_has(moved, "/after"));
 	ck_assert(file_has(trace_path(), "/after") && !file_has(trace_path(), "/before"));
@@ -484,7 +497,7 @@ END_TEST
 
 START_TEST(sighup_without_a_trace_does_nothing)
 {
-	expect_restart(&served, NULL);
+	start_in_foreground(NULL);
 	struct client *client = expect_client(&served);
 	for (int i = 0; i < 10; i++) {
 		ck_assert_int_eq(kill(served.pid, SIGHUP), 0);
@@ -498,7 +511,7 @@ START_TEST(trace_control_chooses_what_is_traced)
 {
 	const char *const arguments[] = {"--trace-file", trace_path(), "--trace-control=-io,+wrl", NULL};
 
-	expect_restart(&served, arguments);
+	start_in_foreground(arguments);
 	struct client *client = expect_client(&served);
 	expect_write(client, 0, "/silent", "");
 	struct client_message answer = expect_any(client, MESSAGE_CONTROL, 0, ARGUMENTS("log"));
@@ -541,6 +554,6 @@ int main(void)
 	unsetenv("XENSTORED_RUNDIR");
 	unsetenv("XENSTORED_PATH");
 	int failed = suite_run(expect_suite("start", &served, set_names, end_daemon, tests, sizeof(tests) / sizeof(tests[0])));
-	end_background(); /* of a test that failed */
+	end_background();
 	return failed;
 }

@@ -76,6 +76,7 @@ WRAP(FAULT_CURSOR_OPEN, mdb_cursor_open, (MDB_txn * txn, MDB_dbi dbi, MDB_cursor
 WRAP(FAULT_CURSOR_GET, mdb_cursor_get, (MDB_cursor * cursor, MDB_val *key, MDB_val *data, MDB_cursor_op op),
      (cursor, key, data, op))
 WRAP(FAULT_CURSOR_DEL, mdb_cursor_del, (MDB_cursor * cursor, unsigned int flags), (cursor, flags))
+WRAP(FAULT_STAT, mdb_stat, (MDB_txn * txn, MDB_dbi dbi, MDB_stat *stat), (txn, dbi, stat))
 WRAP(FAULT_SET_MAPSIZE, mdb_env_set_mapsize, (MDB_env * env, size_t size), (env, size))
 
 int __real_mdb_txn_commit(MDB_txn *txn);

@@ -4,7 +4,7 @@
 #include <stddef.h>
 
 /*
- * Calls that fail on demand. The program that uses this is linked with --wrap for each function below (see FAULT_LDFLAGS in
+ * Calls that fail on demand. The program that uses this is linked with --wrap for each function below (see FAULT_WRAPS in
  * tests/local.mk), so every call of the daemon's code passes here first. What fails does nothing, but for a commit: LMDB has
  * freed the transaction when its commit fails, so it is aborted. Nothing is logged meanwhile.
  */
@@ -19,10 +19,11 @@ enum fault_function {
 	FAULT_CURSOR_GET = 1 << 7,
 	FAULT_CURSOR_DEL = 1 << 8,
 	FAULT_SET_MAPSIZE = 1 << 9,
-	FAULT_LMDB = (1 << 10) - 1, /* all of these */
+	FAULT_STAT = 1 << 10,
+	FAULT_LMDB = (1 << 11) - 1, /* all of these */
 
-	FAULT_MEMORY = 1 << 10, /* malloc, calloc, realloc, strdup, strndup: NULL */
-	FAULT_BLOCKS = 1 << 11	/* fallocate, posix_fallocate: ENOSPC */
+	FAULT_MEMORY = 1 << 11, /* malloc, calloc, realloc, strdup, strndup: NULL */
+	FAULT_BLOCKS = 1 << 12	/* fallocate, posix_fallocate: ENOSPC */
 };
 
 struct fault_plan {

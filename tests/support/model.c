@@ -114,7 +114,8 @@ void model_list(const struct model *model, const struct model_tree *tree, int no
 		to += strlen(out);
 	for (;;) {
 		int next = 0;
-		for (int child = MODEL_NAMES * node + 1; child <= MODEL_NAMES * node + MODEL_NAMES && child < MODEL_NODES; child++) {
+		for (int child = MODEL_NAMES * node + 1; child <= MODEL_NAMES * node + MODEL_NAMES && child < MODEL_NODES;
+		     child++) {
 			uint32_t created = tree->nodes[child].created;
 			if (tree->nodes[child].exists && created > last && (!next || created < tree->nodes[next].created))
 				next = child;
@@ -129,7 +130,7 @@ void model_list(const struct model *model, const struct model_tree *tree, int no
 static void say_permissions(const struct model_node *node, char *out)
 {
 	for (int i = 0; i < node->n_permissions; i++)
-		out += sprintf(out, "%s%c%d", i ? "," : "", "nrwb"[node->permissions[i].access], node->permissions[i].domid);
+		out += sprintf(out, "%s%c%d", i ? "," : "", "nrwb"[node->permissions[i].access], node -> permissions[i].domid);
 }
 
 static void set_permissions(struct model_node *node, const char *text)
@@ -181,8 +182,8 @@ static const char *remove_tree(struct model *model, struct model_tree *tree, int
 	return "OK";
 }
 
-static const char *change(struct model *model, struct model_tree *tree, const struct caller *caller, const struct stage_step *step,
-			  int node)
+static const char *change(struct model *model, struct model_tree *tree, const struct caller *caller,
+			  const struct stage_step *step, int node)
 {
 	struct model_node *is = &tree->nodes[node], wanted = *is;
 
@@ -442,6 +443,33 @@ static int budget_of(const struct model *model, const struct model_transaction *
 	return as_much_as_before > up_to_the_limit ? as_much_as_before : up_to_the_limit;
 }
 
+static bool still_holds(const struct model_observed *observed, const struct model_node *is)
+{
+	const struct model_node *seen = &observed->seen;
+
+	if (observed->absence && is->exists)
+		return false;
+	if (!observed->existence)
+		return true;
+	return is->exists && !observed->absence && is->created == seen->created &&
+	       (!observed->value || is->value_changed == seen->value_changed) &&
+	       (!observed->permissions || is->permissions_changed == seen->permissions_changed) &&
+	       (!observed->list || is->list_changed == seen->list_changed);
+}
+
+static bool all_holds(const struct model *model, const struct model_transaction *transaction, const struct caller *caller)
+{
+	for (int node = 0; node < MODEL_NODES; node++) {
+		const struct model_overlay *here = &transaction->overlay[node];
+		const struct model_node *is = &model->now.nodes[node];
+		if (!still_holds(&transaction->observed[node], is))
+			return false;
+		if (here->ensured && is->exists && (here->insisted || !(rights(caller, is) & MAY_WRITE)))
+			return false;
+	}
+	return true;
+}
+
 static void run_in_transaction(struct model *model, int client, const struct stage_step *step, int node)
 {
 	struct model_transaction *transaction = &model->transactions[client];
@@ -451,20 +479,26 @@ static void run_in_transaction(struct model *model, int client, const struct sta
 	struct model_tree view; /* `removed` is of no interest */
 	char alone[MODEL_TEXT];
 
-	if (!put_together(transaction, state, &view)) {
+	if (transaction->lost || !put_together(transaction, state, &view)) {
 		transaction->lost = true;
 		strcpy(model->answer, "?");
 		return;
 	}
 	int budget = step->verb == STAGE_WRITE || step->verb == STAGE_MKDIR ? budget_of(model, transaction, caller) : 0;
+	/* The list of what was made here has only what was made here. */
+	for (int i = 1; i <= MODEL_NAMES && here->present && step->verb == STAGE_LIST; i++) {
+		int child = MODEL_NAMES * node + i;
+		if (child < MODEL_NODES && !transaction->overlay[child].present)
+			view.nodes[child].exists = false;
+	}
 	int there = nearest(&view, node);
 	observe_step(state, transaction, &view, caller, step->verb, node);
 	plain(model, &view, caller, step, node, budget, model->answer);
-	if (!transaction->doomed) {
-		plain(model, &transaction->alone, caller, step, node, budget, alone);
-		if (strcmp(alone, model->answer))
-			snprintf(model->complaint, sizeof(model->complaint), "alone on the snapshot the answer is %.1000s, not %.1000s",
-				 alone, model->answer);
+	if (!transaction->doomed && strcmp(model->answer, "ENOSPC")) {
+		plain(model, &transaction->alone, caller, step, node, INT_MAX, alone);
+		if (strcmp(alone, model->answer) && all_holds(model, transaction, caller))
+			snprintf(model->complaint, sizeof(model->complaint),
+				 "alone on the snapshot the answer is %.1000s, not %.1000s", alone, model->answer);
 	}
 	if (!strcmp(model->answer, "OK"))
 		overlay_step(transaction, &view, step, node, there);
@@ -486,34 +520,6 @@ static void start(struct model *model, struct model_transaction *transaction)
 
 /* ---- the end ---- */
 
-static bool still_holds(const struct model_observed *observed, const struct model_node *is)
-{
-	const struct model_node *seen = &observed->seen;
-
-	if (observed->absence && is->exists)
-		return false;
-	if (!observed->existence)
-		return true;
-	return is->exists && !observed->absence && is->created == seen->created &&
-	       (!observed->value || is->value_changed == seen->value_changed) &&
-	       (!observed->permissions || is->permissions_changed == seen->permissions_changed) &&
-	       (!observed->list || is->list_changed == seen->list_changed);
-}
-
-static bool all_holds(struct model *model, const struct model_transaction *transaction, const struct caller *caller)
-{
-	for (int node = 0; node < MODEL_NODES; node++) {
-		const struct model_overlay *here = &transaction->overlay[node];
-		const struct model_node *is = &model->now.nodes[node];
-		if (!still_holds(&transaction->observed[node], is))
-			return false;
-		if (here->ensured && is->exists && (here->insisted || !(rights(caller, is) & MAY_WRITE)))
-			return false;
-		model->figures.kept_parents += here->ensured && here->present && is->exists && !is_hidden(transaction, node);
-	}
-	return true;
-}
-
 /* Its steps once more, one after the other, on a tree of this moment. False: an answer is another one. */
 static bool replay(struct model *model, const struct model_transaction *transaction, const struct caller *caller,
 		   struct model_tree *tree)
@@ -528,8 +534,8 @@ static bool replay(struct model *model, const struct model_transaction *transact
 		if (!strcmp(answer, done->answer))
 			continue;
 		stage_words(&done->step, words);
-		snprintf(model->complaint, sizeof(model->complaint), "not serialisable: \"%.1000s\" was answered %.1000s and would be %.1000s",
-			 words, done->answer, answer);
+		snprintf(model->complaint, sizeof(model->complaint),
+			 "not serialisable: \"%.1000s\" was answered %.1000s and would be %.1000s", words, done->answer, answer);
 		return false;
 	}
 	return true;
@@ -556,7 +562,8 @@ static void settle(const struct model_tree *before, struct model_tree *after)
 {
 	for (int node = 0; node < MODEL_NODES; node++) {
 		bool same = true;
-		for (int child = MODEL_NAMES * node + 1; child <= MODEL_NAMES * node + MODEL_NAMES && child < MODEL_NODES; child++)
+		for (int child = MODEL_NAMES * node + 1; child <= MODEL_NAMES * node + MODEL_NAMES && child < MODEL_NODES;
+		     child++)
 			same = same && is_same(&before->nodes[child], &after->nodes[child]);
 		if (same && before->nodes[node].exists && is_same(&before->nodes[node], &after->nodes[node]))
 			after->nodes[node].list_changed = before->nodes[node].list_changed;
@@ -603,6 +610,9 @@ static const char *end(struct model *model, int client)
 		model->figures.over_quota++;
 		return "ENOSPC";
 	}
+	for (int node = 0; node < MODEL_NODES; node++)
+		model->figures.kept_parents += transaction->overlay[node].present && transaction->overlay[node].ensured &&
+					       model->now.nodes[node].exists && !is_hidden(transaction, node);
 	settle(&model->now, &after);
 	say_events(model, transaction, &model->now, &after);
 	model->dirty = model->dirty || is_changed(&model->now, &after);

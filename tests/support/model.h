@@ -21,7 +21,7 @@ enum {
 	MODEL_VALUE = 4,       /* bytes of a value and its NUL */
 	MODEL_STEPS = 64,      /* in one transaction */
 	MODEL_ANSWER = 1024,
-	MODEL_CLIENTS = 5,     /* 'A' and 'B', guests '1' and '2', and '3', which may do what guest 1 may */
+	MODEL_CLIENTS = 5, /* 'A' and 'B', guests '1' and '2', and '3', which may do what guest 1 may */
 	MODEL_TEXT = STAGE_TEXT
 };
 
@@ -99,7 +99,7 @@ struct model {
 	struct model_figures figures;
 
 	char answer[MODEL_TEXT];    /* expected of the last step */
-	char events[MODEL_TEXT];    /* it would cause */
+	char events[STAGE_EVENTS];  /* it would cause */
 	uint64_t list_key;	    /* of the last list: the same if and only if the generation must be */
 	char complaint[MODEL_TEXT]; /* the rules contradict themselves: they are not serialisable */
 };

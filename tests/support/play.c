@@ -272,7 +272,7 @@ static void check_parts(struct play *play)
 	struct ledger_figures ledger;
 	size_t n = 0;
 
-	MUST(!turn->store->write && !turn->store->fault && !turn->store->room.lent, "the store is still in a turn");
+	MUST(!turn->store->write && !turn->store->fault, "the store is still in a turn");
 	MUST(!turn->n_runs && !turn->n_ended, "the turn has not ended");
 	DL_FOREACH (turn->store->snapshots, snapshot) {
 		MUST(snapshot->transactions, "a snapshot that nobody reads is kept");

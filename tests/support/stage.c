@@ -6,6 +6,7 @@
 #include "support/stage.h"
 
 #include <check.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,22 +15,18 @@
 #include "store/check.h"
 #include "store/snapshot.h"
 
+enum { TRIES = 8 }; /* of a step that needs more room */
+
 static const struct {
 	const char *word;
 	bool has_path, has_argument;
 } verbs[STAGE_VERBS] = {
-    [STAGE_START] = {"start", false, false},
-    [STAGE_END] = {"end", false, false},
-    [STAGE_FORGET] = {"forget", false, false},
-    [STAGE_READ] = {"read", true, false},
-    [STAGE_LIST] = {"ls", true, false},
-    [STAGE_PERMISSIONS] = {"perms", true, false},
-    [STAGE_WRITE] = {"write", true, true},
-    [STAGE_MKDIR] = {"mkdir", true, false},
-    [STAGE_REMOVE] = {"rm", true, false},
-    [STAGE_SET_PERMISSIONS] = {"chmod", true, true},
-    [STAGE_COMMIT] = {"commit", false, false},
-    [STAGE_ABORT] = {"abort", false, false},
+    [STAGE_START] = {"start", false, false},   [STAGE_END] = {"end", false, false},
+    [STAGE_FORGET] = {"forget", false, false}, [STAGE_READ] = {"read", true, false},
+    [STAGE_LIST] = {"ls", true, false},	       [STAGE_PERMISSIONS] = {"perms", true, false},
+    [STAGE_WRITE] = {"write", true, true},     [STAGE_MKDIR] = {"mkdir", true, false},
+    [STAGE_REMOVE] = {"rm", true, false},      [STAGE_SET_PERMISSIONS] = {"chmod", true, true},
+    [STAGE_COMMIT] = {"commit", false, false}, [STAGE_ABORT] = {"abort", false, false},
     [STAGE_DROP] = {"drop", false, false},
 };
 
@@ -276,7 +273,8 @@ static int commit(struct stage *stage)
 {
 	int fault = store_commit(stage->store);
 
-	free_ended(stage);
+	if (!fault)
+		free_ended(stage);
 	return fault;
 }
 
@@ -362,15 +360,25 @@ static int run(struct stage *stage, const struct stage_step *step)
 	if (!result)
 		note_events(stage, &tree.changes);
 	if (stage->store->fault)
-		return -1;
+		return stage->store->fault;
 	return result || stage->together ? result : commit(stage);
 }
 
 const char *stage_run(struct stage *stage, const struct stage_step *step)
 {
-	arena_reset(&stage->arena);
-	stage->answer[0] = stage->events[0] = 0;
-	int result = run(stage, step);
+	int result = -ENOSPC;
+
+	for (int tries = 0; result == -ENOSPC && tries < TRIES; tries++) {
+		if (tries) {
+			abort_turn(stage);
+			if (stage->together || store_make_room(stage->store, step->verb == STAGE_REMOVE))
+				break;
+		}
+		arena_reset(&stage->arena);
+		stage->answer[0] = stage->events[0] = 0;
+		result = run(stage, step);
+	}
+	store_return_room(stage->store);
 	if (result || !stage->answer[0])
 		snprintf(stage->answer, sizeof(stage->answer), "%s", word_of_status(result));
 	return stage->answer;

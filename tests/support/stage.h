@@ -45,7 +45,7 @@ struct stage_step {
 	const char *argument; /* value, or permissions as "n0,r1" */
 };
 
-enum { STAGE_CLIENTS = 8, STAGE_TEXT = 4096, STAGE_PERMISSIONS_MAX = 8, STAGE_WATCHED = 8 };
+enum { STAGE_CLIENTS = 8, STAGE_TEXT = 4096, STAGE_EVENTS = 16 * STAGE_TEXT, STAGE_PERMISSIONS_MAX = 8, STAGE_WATCHED = 8 };
 
 struct stage_client {
 	struct caller caller;
@@ -64,9 +64,9 @@ struct stage {
 	char watched_paths[STAGE_WATCHED][64];
 	size_t n_watched;
 	struct watched_paths watched;
-	bool together;		 /* steps share a turn until STAGE_COMMIT; else each is committed */
-	char answer[STAGE_TEXT]; /* of the last step: a status, "OK", or what was asked for */
-	char events[STAGE_TEXT]; /* it would cause: paths; of an event for watches on this very path only, with '=' before it */
+	bool together;		   /* steps share a turn until STAGE_COMMIT; else each is committed */
+	char answer[STAGE_TEXT];   /* of the last step: a status, "OK", or what was asked for */
+	char events[STAGE_EVENTS]; /* it would cause: paths; of an event for watches on this very path only, with '=' before it */
 };
 
 /* Fails the running test if there is a fault. `size_limit`: of the store's file; 0: 64 MiB. */

@@ -133,7 +133,7 @@ unsigned char *store_file_get(struct store_file *file, const void *key, size_t k
 unsigned char *store_file_bytes(const char *path, size_t *len)
 {
 	FILE *file = fopen(path, "re");
-	long size;
+	long size = 0;
 
 	need(file && !fseek(file, 0, SEEK_END) && (size = ftell(file)) >= 0 && !fseek(file, 0, SEEK_SET), path);
 	unsigned char *bytes = malloc((size_t)size + 1);

@@ -162,7 +162,7 @@ int world_set_node(struct world *world, const char *path, const char *value, con
 		if (!result)
 			return 0;
 		store_abort(turn->store);
-		if (result == -ENOSPC && !store_make_room(turn->store, false))
+		if (result == -ENOSPC && !store_make_room(turn->store))
 			result = 0;
 	}
 	return result ? result : -ENOSPC;

@@ -177,6 +177,7 @@ static const struct play_step watches_steps[] = {
     {A, MESSAGE_CONTROL, 0, "watches"},
     {A, MESSAGE_CONTROL, 0, "quota"},
     {A, MESSAGE_CONTROL, 0, "txn"},
+    {A, MESSAGE_CONTROL, 0, "quota|1"},
     END_OF_STEPS,
 };
 

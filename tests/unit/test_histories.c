@@ -94,8 +94,21 @@ static int random_node(struct random *random)
 static enum stage_verb random_verb(struct random *random)
 {
 	static const enum stage_verb verbs[] = {
-	    STAGE_READ,	 STAGE_READ,  STAGE_READ,  STAGE_LIST,	 STAGE_LIST,   STAGE_PERMISSIONS,     STAGE_WRITE,	     STAGE_WRITE,
-	    STAGE_WRITE, STAGE_WRITE, STAGE_MKDIR, STAGE_REMOVE, STAGE_REMOVE, STAGE_SET_PERMISSIONS, STAGE_SET_PERMISSIONS,
+	    STAGE_READ,
+	    STAGE_READ,
+	    STAGE_READ,
+	    STAGE_LIST,
+	    STAGE_LIST,
+	    STAGE_PERMISSIONS,
+	    STAGE_WRITE,
+	    STAGE_WRITE,
+	    STAGE_WRITE,
+	    STAGE_WRITE,
+	    STAGE_MKDIR,
+	    STAGE_REMOVE,
+	    STAGE_REMOVE,
+	    STAGE_SET_PERMISSIONS,
+	    STAGE_SET_PERMISSIONS,
 	};
 
 	return verbs[random_below(random, sizeof(verbs) / sizeof(verbs[0]))];
@@ -126,8 +139,8 @@ static enum stage_verb next_verb(struct random *random, enum mode mode, bool *op
 static struct stage_step random_step(struct random *random, char client, enum stage_verb verb)
 {
 	static const char *const values[] = {"", "1", "2", "3"};
-	static const char *const permissions[] = {"n0", "r0", "w0", "b0", "b0", "b0", "n1", "r1", "b1", "b1", "w1,b2", "n1,b2", "n2", "b2",
-						  "r2,w1", "n0,b1", "n0,w1,b2", "b3", "n3,r1"};
+	static const char *const permissions[] = {"n0",	   "r0",    "w0", "b0", "b0",	 "b0",	  "n1",	      "r1", "b1",   "b1",
+						  "w1,b2", "n1,b2", "n2", "b2", "r2,w1", "n0,b1", "n0,w1,b2", "b3", "n3,r1"};
 	struct stage_step step = {client, verb, NULL, NULL};
 
 	if (verb == STAGE_WRITE)
@@ -164,10 +177,12 @@ static void make_up(struct random *random, enum mode mode, struct history *histo
 	bool open[MODEL_CLIENTS] = {false};
 
 	*history = (struct history){.long_names = !random_below(random, 16)};
-	history->limit = random_below(random, 3) ? NO_LIMIT : 1 + random_below(random, 8);
+	history->limit = random_below(random, 3) ? NO_LIMIT : 1 + random_below(random, 5);
+	if (random_below(random, 4))
+		add_step(history, &(struct stage_step){'A', STAGE_SET_PERMISSIONS, NULL, "b0"}, 0);
 	for (int i = 0; i < n_nodes; i++) {
-		struct stage_step step = random_step(random, 'A', i % 3 ? STAGE_WRITE : STAGE_SET_PERMISSIONS);
-		add_step(history, &step, i ? random_node(random) : 0);
+		struct stage_step step = random_step(random, 'A', i % 3 < 2 ? STAGE_WRITE : STAGE_SET_PERMISSIONS);
+		add_step(history, &step, random_node(random));
 	}
 	add_step(history, &commit, 0);
 	while (history->n_steps < n_steps) {
@@ -315,9 +330,13 @@ static void tell(struct history *history, uint64_t seed)
 	char words[STAGE_TEXT];
 
 	shrink(history);
-	printf("# HISTORIES_SEED=%" PRIu64 " HISTORIES=1 gives the whole of this, %u nodes allowed:\n", seed, history->limit);
+	printf("# HISTORIES_SEED=%" PRIu64 " HISTORIES=1 gives the whole of this; %u nodes allowed, %s names:\n", seed,
+	       history->limit, history->long_names ? "long" : "short");
 	for (int i = 0; i < history->n_steps; i++) {
-		stage_words(&history->steps[i], words);
+		struct stage_step step = history->steps[i];
+		if (step.path)
+			step.path = model.paths[history->nodes[i]];
+		stage_words(&step, words);
 		printf("#   %s\n", words);
 	}
 	printf("# %s\n", failure);
@@ -329,8 +348,9 @@ static void tell_figures(uint64_t number)
 {
 	const struct model_figures *a = &model.figures, *b = &model_of_long_names.figures;
 
-	printf("# %" PRIu64 " histories: %" PRIu64 " transactions committed, %" PRIu64 " without changes, %" PRIu64 " in conflict, %" PRIu64
-	       " doomed, %" PRIu64 " over quota, %" PRIu64 " kept a parent of another, %" PRIu64 " turns failed\n",
+	printf("# %" PRIu64 " histories: %" PRIu64 " transactions committed, %" PRIu64 " without changes, %" PRIu64
+	       " in conflict, %" PRIu64 " doomed, %" PRIu64 " over quota, %" PRIu64 " kept a parent of another, %" PRIu64
+	       " turns failed\n",
 	       number, a->committed + b->committed, a->empty + b->empty, a->conflicts + b->conflicts, a->doomed + b->doomed,
 	       a->over_quota + b->over_quota, a->kept_parents + b->kept_parents, a->aborted_turns + b->aborted_turns);
 }

@@ -77,6 +77,15 @@ START_TEST(a_quota_can_be_as_large_as_its_number)
 }
 END_TEST
 
+START_TEST(a_quota_of_zero_is_refused)
+{
+	ck_assert_int_eq(quota_set(&quotas, false, "nodes", 0), STATUS_EINVAL);
+	ck_assert_int_eq(quota_set(&quotas, true, "memory", 0), STATUS_EINVAL);
+	ck_assert_uint_eq(quotas.hard[QUOTA_NODES], 1000);
+	ck_assert_uint_eq(quotas.soft[QUOTA_MEMORY], 2 << 20);
+}
+END_TEST
+
 START_TEST(what_is_no_quota_cannot_be_set)
 {
 	static const char *const names[] = {"", "node", "nodesx", "nodes ", "NODES", "memory=", "path-length", "entries"};
@@ -146,6 +155,7 @@ int main(void)
 	tcase_add_test(cases, each_quota_can_be_set_and_changes_no_other);
 	tcase_add_test(cases, only_memory_has_a_soft_quota);
 	tcase_add_test(cases, a_quota_can_be_as_large_as_its_number);
+	tcase_add_test(cases, a_quota_of_zero_is_refused);
 	tcase_add_test(cases, what_is_no_quota_cannot_be_set);
 	tcase_add_test(cases, each_hard_quota_is_a_line_of_the_text);
 	tcase_add_test(cases, the_text_of_soft_quotas_has_those_only);

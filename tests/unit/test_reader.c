@@ -3,8 +3,7 @@
 #include "store/reader.h"
 
 #include <check.h>
-#include <dirent.h>
-#include <fcntl.h>
+#include <errno.h>
 #include <lmdb.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -485,7 +484,7 @@ END_TEST
 
 int main(void)
 {
-	static const TTest *const files[] = {
+	const TTest *const tests[] = {
 	    a_store_says_who_it_is,
 	    a_file_of_no_bytes_is_empty,
 	    a_file_without_a_commit_is_empty,
@@ -513,8 +512,8 @@ int main(void)
 	TCase *cases = tcase_create("reader");
 
 	tcase_add_checked_fixture(cases, setup, teardown);
-	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
-		tcase_add_test(cases, files[i]);
+	for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++)
+		tcase_add_test(cases, tests[i]);
 	suite_add_tcase(suite, cases);
 	return suite_run(suite);
 }
