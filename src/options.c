@@ -114,7 +114,7 @@ static int set_number(const char *option, const char *text, uint32_t *out)
 	const char *end;
 	uint64_t number;
 
-	if (!parse_number(text, INT32_MAX, &number, &end) || *end || !number)
+	if (!parse_number(text, INT32_MAX, &number, &end) || *end)
 		return complain(option, text);
 	*out = (uint32_t)number;
 	return 0;

@@ -23,9 +23,9 @@ check_PROGRAMS =
 check_LIBRARIES =
 
 if HAVE_CHECK
-check_PROGRAMS += $(UNIT_TESTS) $(PROTOCOL_TESTS)
+check_PROGRAMS += $(UNIT_TESTS) $(PROTOCOL_TESTS) $(DUMP_TESTS) $(LOAD_TESTS)
 check_LIBRARIES += tests/libsupport.a
-TESTS += $(UNIT_TESTS) $(PROTOCOL_TESTS)
+TESTS += $(UNIT_TESTS) $(PROTOCOL_TESTS) $(DUMP_TESTS) $(LOAD_TESTS)
 endif
 
 # ---- the example, which is part of the demo ----
@@ -41,11 +41,14 @@ TEST_LIBS = tests/libsupport.a $(DAEMON_LIBS) $(CHECK_LIBS)
 
 tests_libsupport_a_SOURCES = \
 	tests/support/client.c tests/support/client.h \
+	tests/support/command.c tests/support/command.h \
 	tests/support/daemon.c tests/support/daemon.h \
 	tests/support/expect.c tests/support/expect.h \
+	tests/support/model.c tests/support/model.h \
 	tests/support/random.c tests/support/random.h \
-	tests/support/store_file.c tests/support/store_file.h \
 	tests/support/scene.c tests/support/scene.h \
+	tests/support/stage.c tests/support/stage.h \
+	tests/support/store_file.c tests/support/store_file.h \
 	tests/support/suite.c tests/support/suite.h \
 	tests/support/world.c tests/support/world.h
 tests_libsupport_a_CPPFLAGS = $(TEST_CPPFLAGS)
@@ -55,6 +58,7 @@ UNIT_TESTS = \
 	tests/unit/test_advisories \
 	tests/unit/test_arena \
 	tests/unit/test_buffer \
+	tests/unit/test_changes \
 	tests/unit/test_client \
 	tests/unit/test_control \
 	tests/unit/test_domain \
@@ -62,11 +66,15 @@ UNIT_TESTS = \
 	tests/unit/test_events \
 	tests/unit/test_faults \
 	tests/unit/test_hash \
+	tests/unit/test_histories \
+	tests/unit/test_interleavings \
 	tests/unit/test_key \
 	tests/unit/test_ledger \
 	tests/unit/test_limits \
+	tests/unit/test_listing \
 	tests/unit/test_log \
 	tests/unit/test_message \
+	tests/unit/test_node \
 	tests/unit/test_operations \
 	tests/unit/test_options \
 	tests/unit/test_path \
@@ -74,9 +82,37 @@ UNIT_TESTS = \
 	tests/unit/test_pool \
 	tests/unit/test_quota \
 	tests/unit/test_reply \
+	tests/unit/test_room \
+	tests/unit/test_snapshot \
+	tests/unit/test_store \
+	tests/unit/test_tombstone \
+	tests/unit/test_transaction \
+	tests/unit/test_tree \
 	tests/unit/test_turn \
 	tests/unit/test_watch \
 	tests/unit/test_watch_model
+tests_unit_test_changes_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_changes_LDADD = $(TEST_LIBS)
+tests_unit_test_histories_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_histories_LDADD = $(TEST_LIBS)
+tests_unit_test_interleavings_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_interleavings_LDADD = $(TEST_LIBS)
+tests_unit_test_listing_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_listing_LDADD = $(TEST_LIBS)
+tests_unit_test_node_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_node_LDADD = $(TEST_LIBS)
+tests_unit_test_room_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_room_LDADD = $(TEST_LIBS)
+tests_unit_test_snapshot_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_snapshot_LDADD = $(TEST_LIBS)
+tests_unit_test_store_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_store_LDADD = $(TEST_LIBS)
+tests_unit_test_tombstone_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_tombstone_LDADD = $(TEST_LIBS)
+tests_unit_test_transaction_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_transaction_LDADD = $(TEST_LIBS)
+tests_unit_test_tree_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_tree_LDADD = $(TEST_LIBS)
 tests_unit_test_duplicates_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_duplicates_LDADD = $(TEST_LIBS)
 tests_unit_test_ledger_CPPFLAGS = $(TEST_CPPFLAGS)
@@ -139,6 +175,24 @@ FAULT_WRAPS = \
 	-Wl,--wrap=mdb_cursor_del -Wl,--wrap=mdb_stat -Wl,--wrap=mdb_env_set_mapsize -Wl,--wrap=malloc -Wl,--wrap=calloc \
 	-Wl,--wrap=realloc -Wl,--wrap=strdup -Wl,--wrap=strndup -Wl,--wrap=fallocate -Wl,--wrap=posix_fallocate \
 	-Wl,--wrap=log_write
+
+# ---- of the store's file, read by others than its daemon ----
+UNIT_TESTS += \
+	tests/unit/test_base64 \
+	tests/unit/test_check \
+	tests/unit/test_image \
+	tests/unit/test_pages \
+	tests/unit/test_reader
+tests_unit_test_base64_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_base64_LDADD = $(TEST_LIBS)
+tests_unit_test_check_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_check_LDADD = $(TEST_LIBS)
+tests_unit_test_image_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_image_LDADD = $(TEST_LIBS)
+tests_unit_test_pages_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_pages_LDADD = $(TEST_LIBS)
+tests_unit_test_reader_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_reader_LDADD = $(TEST_LIBS)
 
 # ---- fuzz targets: with --enable-fuzzing programs of libFuzzer, else they run their corpus and random inputs as a test ----
 FUZZ_TARGETS = \
@@ -210,6 +264,51 @@ tests_integration_test_restart_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_integration_test_restart_LDADD = $(TEST_LIBS)
 tests_integration_test_start_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_integration_test_start_LDADD = $(TEST_LIBS)
+
+# ---- lxenstore-dump, beside the real daemon and without it ----
+DUMP_TESTS = \
+	tests/integration/test_dump \
+	tests/integration/test_dump_store
+DUMP_SOURCES = tests/integration/dump_run.c tests/integration/dump_run.h
+tests_integration_test_dump_SOURCES = tests/integration/test_dump.c $(DUMP_SOURCES)
+tests_integration_test_dump_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_integration_test_dump_LDADD = $(TEST_LIBS) $(JANSSON_LIBS)
+tests_integration_test_dump_store_SOURCES = tests/integration/test_dump_store.c $(DUMP_SOURCES)
+tests_integration_test_dump_store_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_integration_test_dump_store_LDADD = $(TEST_LIBS) $(JANSSON_LIBS)
+
+# ---- the daemon under load: kills ($KILLS), many clients ($CLIENTS), clients that do not read, no room ----
+LOAD_TESTS = \
+	tests/integration/test_full_file_system \
+	tests/integration/test_full_store \
+	tests/integration/test_kill \
+	tests/integration/test_many_clients \
+	tests/integration/test_slow_clients
+FULL_SOURCES = \
+	tests/integration/crowd.c tests/integration/crowd.h \
+	tests/integration/full.c tests/integration/full.h
+tests_integration_test_full_file_system_SOURCES = tests/integration/test_full_file_system.c $(FULL_SOURCES)
+tests_integration_test_full_file_system_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_integration_test_full_file_system_LDADD = $(TEST_LIBS)
+tests_integration_test_full_store_SOURCES = tests/integration/test_full_store.c $(FULL_SOURCES)
+tests_integration_test_full_store_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_integration_test_full_store_LDADD = $(TEST_LIBS)
+tests_integration_test_kill_SOURCES = \
+	tests/integration/kill_counter.c tests/integration/kill_counter.h \
+	tests/integration/kill_model.c tests/integration/kill_model.h \
+	tests/integration/kill_tree.c tests/integration/kill_tree.h \
+	tests/integration/kill_writer.c tests/integration/kill_writer.h \
+	tests/integration/test_kill.c
+tests_integration_test_kill_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_integration_test_kill_LDADD = $(TEST_LIBS)
+tests_integration_test_many_clients_SOURCES = \
+	tests/integration/crowd.c tests/integration/crowd.h tests/integration/test_many_clients.c
+tests_integration_test_many_clients_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_integration_test_many_clients_LDADD = $(TEST_LIBS)
+tests_integration_test_slow_clients_SOURCES = \
+	tests/integration/crowd.c tests/integration/crowd.h tests/integration/test_slow_clients.c
+tests_integration_test_slow_clients_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_integration_test_slow_clients_LDADD = $(TEST_LIBS)
 
 # What stock-clients.sh fetches.
 clean-local:

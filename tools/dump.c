@@ -432,10 +432,13 @@ static int read_and_show(const struct dump_options *options)
 /* Never returns. */
 static void run_child(const struct dump_options *options, pid_t parent)
 {
+	static const int deaths[] = {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL};
 	struct rlimit none = {0, 0};
 
 	/* Its death is an answer and leaves no core; and it does not outlive who is waited for. */
 	setrlimit(RLIMIT_CORE, &none);
+	for (size_t i = 0; i < sizeof(deaths) / sizeof(deaths[0]); i++)
+		signal(deaths[i], SIG_DFL);
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	if (getppid() != parent)
 		_exit(STATUS_FAILED);

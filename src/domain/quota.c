@@ -47,7 +47,7 @@ const char *quota_name(enum quota quota)
 
 int quota_set(struct quotas *quotas, bool soft, const char *name, uint32_t value)
 {
-	for (enum quota quota = 0; quota < QUOTA_COUNT && value; quota++) {
+	for (enum quota quota = 0; quota < QUOTA_COUNT; quota++) {
 		if (strcmp(name, describe(quota)->name) || (soft && !describe(quota)->soft))
 			continue;
 		(soft ? quotas->soft : quotas->hard)[quota] = value;
@@ -66,12 +66,17 @@ void quotas_format(const struct quotas *quotas, bool soft, struct buffer *out)
 	}
 }
 
+uint32_t quota_limit(const struct quotas *quotas, enum quota quota)
+{
+	return quotas->hard[quota] ? quotas->hard[quota] : UINT32_MAX;
+}
+
 void quotas_limits(const struct quotas *quotas, struct tree_limits *out)
 {
 	*out = (struct tree_limits){
-	    .nodes = quotas->hard[QUOTA_NODES],
-	    .node_size = quotas->hard[QUOTA_NODE_SIZE],
-	    .node_permissions = quotas->hard[QUOTA_NODE_PERMISSIONS],
-	    .transaction_nodes = quotas->hard[QUOTA_TRANSACTION_NODES],
+	    .nodes = quota_limit(quotas, QUOTA_NODES),
+	    .node_size = quota_limit(quotas, QUOTA_NODE_SIZE),
+	    .node_permissions = quota_limit(quotas, QUOTA_NODE_PERMISSIONS),
+	    .transaction_nodes = quota_limit(quotas, QUOTA_TRANSACTION_NODES),
 	};
 }

@@ -23,17 +23,20 @@ enum quota {
 };
 
 struct quotas {
-	uint32_t hard[QUOTA_COUNT];
+	uint32_t hard[QUOTA_COUNT]; /* 0: no limit */
 	uint32_t soft[QUOTA_COUNT]; /* 0: none; past it a warning is logged */
 };
 
 void quotas_init(struct quotas *quotas);
 
-/* Sets the quota of this name, hard or soft; STATUS_EINVAL: no such name, or one that has no soft limit, or value 0. */
+/* Sets the quota of this name, hard or soft, 0 for no limit; STATUS_EINVAL: no such name, or one that has no soft limit. */
 int quota_set(struct quotas *quotas, bool soft, const char *name, uint32_t value);
 
 /* One line "name : value description" each, after the line "Quota settings:". */
 void quotas_format(const struct quotas *quotas, bool soft, struct buffer *out);
+
+/* What is enforced: UINT32_MAX where there is no limit. */
+uint32_t quota_limit(const struct quotas *quotas, enum quota quota);
 
 const char *quota_name(enum quota quota);
 

@@ -246,7 +246,7 @@ static int operation_watch(struct request *request, struct reply *reply)
 	bool has_depth = reader_left(&request->arguments);
 	if (has_depth && (request_number(request, INT32_MAX, &depth) || request_end(request)))
 		return STATUS_EINVAL;
-	if (!client->caller.privileged && client->watches.count >= request->turn->quotas->hard[QUOTA_WATCHES])
+	if (!client->caller.privileged && client->watches.count >= quota_limit(request->turn->quotas, QUOTA_WATCHES))
 		return STATUS_ENOSPC;
 	result = watch_add(request->turn->watches, &client->watches, &path, hidden, token, token_len, has_depth ? (int)depth : -1,
 			   &watch);
@@ -304,7 +304,7 @@ static int operation_transaction_start(struct request *request, struct reply *re
 
 	if (is_in_transaction(request))
 		return STATUS_EBUSY;
-	if (!client->caller.privileged && client->n_transactions >= request->turn->quotas->hard[QUOTA_TRANSACTIONS])
+	if (!client->caller.privileged && client->n_transactions >= quota_limit(request->turn->quotas, QUOTA_TRANSACTIONS))
 		return STATUS_ENOSPC;
 	int result = transaction_start(request->turn->store, &client->caller, &transaction);
 	if (result)

@@ -87,7 +87,8 @@ static enum reader_result open_environment(const char *path, bool locked, MDB_en
 	case MDB_INVALID:
 	case MDB_VERSION_MISMATCH:
 		if (was_lmdb_file(path))
-			return say(text, READER_DAMAGED, "its first pages are damaged");
+			return say(text, READER_DAMAGED, "its first pages%s are damaged",
+				   locked ? ", or those of its lock file," : "");
 		return say(text, READER_FOREIGN, "no LMDB file of this version");
 	case MDB_CORRUPTED:
 	case MDB_PAGE_NOTFOUND:

@@ -66,9 +66,9 @@ static void allocate_some(struct room *room, size_t size)
 
 	if (left < size - room->allocated)
 		size = room->allocated + left - left % room->page_size;
-	for (size_t step = size - room->allocated; step >= room->page_size; step /= 2) {
+	for (size_t step = size - room->allocated; step >= room->page_size && room->allocated < size; step /= 2) {
 		step -= step % room->page_size;
-		allocate(room, room->allocated + step);
+		allocate(room, smaller(room->allocated + step, size));
 	}
 }
 

@@ -328,7 +328,8 @@ static uint64_t list_serial(const struct transaction *transaction, const struct 
 /* Differs from all generations in the store; changes with the overlay and, in validated mode, with the list in the state. */
 static uint64_t private_generation(const struct transaction *transaction, uint64_t serial, const struct listing *of_state)
 {
-	uint64_t since = of_state ? later(of_state->generation, transaction->start_generation) - transaction->start_generation : 0;
+	uint64_t since =
+	    of_state ? later(of_state->generation, transaction->start_generation) - transaction->start_generation : 0;
 
 	return UINT64_C(1) << 63 | serial << 32 | (uint32_t)since;
 }

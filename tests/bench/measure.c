@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * A sample is a number of operations and the wall time they took. Client and server share one CPU; if the CPU time of the
- * two is clearly less than the wall time, others ran meanwhile, and the sample is taken again. What drifts slowly (clock
- * rate, neighbours) hits all servers of a round alike, so the ratio within a round is the figure that holds.
+ * A sample is a number of operations and the CPU time that client and server used for them between the two. They share one
+ * CPU, and one of them always has something to do; so with nobody else there this is the time that has passed, and where
+ * others run it is still what the operations cost. But others also leave cold caches behind: if the two had less than
+ * `own_share` of the time, the sample is thrown away and taken again. What drifts slowly (clock rate, neighbours) hits all
+ * servers of a round alike, so the ratio within a round is the figure that holds.
  */
 #include "bench/measure.h"
 
@@ -14,7 +16,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { HOT_NODES = 1000, ATTEMPTS = 25, QUIET_STEP_NS = 2000000, QUIET_NS = 20000, QUIET_STEPS = 2500 };
+enum { HOT_NODES = 1000, ATTEMPTS = 10, QUIET_STEP_NS = 2000000, QUIET_NS = 20000, QUIET_STEPS = 2500 };
 
 static uint64_t now(clockid_t clock)
 {
@@ -40,7 +42,7 @@ static void settle(const struct server *server)
 
 struct sample {
 	double seconds;
-	double own_share;
+	double own_share; /* of the time that has passed */
 };
 
 static int timed_run(const struct workload *workload, struct site *site, size_t operations, struct sample *out)
@@ -53,7 +55,7 @@ static int timed_run(const struct workload *workload, struct site *site, size_t 
 	error = workload->run(site, operations);
 	own = now(CLOCK_PROCESS_CPUTIME_ID) + server_cpu_time(site->server) - own;
 	wall = now(CLOCK_MONOTONIC) - wall;
-	out->seconds = (double)wall / 1e9;
+	out->seconds = (double)own / 1e9;
 	out->own_share = wall > 0 ? (double)own / (double)wall : 0;
 	return error;
 }

@@ -10,7 +10,7 @@
  * A store that is filled up, and what must be in it: node i, "/full/i", has the value of its version. Whatever is not as it must
  * be fails the running test.
  */
-enum { FULL_NODES = 60000, FULL_VALUE_LEN = 600, FULL_PAYLOAD_SIZE = 2 * FULL_VALUE_LEN };
+enum { FULL_NODES = 60000, FULL_VALUE_LEN = 1200, FULL_PAYLOAD_SIZE = 2 * FULL_VALUE_LEN };
 
 struct full {
 	struct daemon daemon;

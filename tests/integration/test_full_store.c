@@ -15,7 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { WRITERS = 4, WRITES_TOGETHER = 6, CYCLES = 4, REFILLS = 300, KILLS = 25, LOAD_BEFORE_KILL = 200 };
+enum { WRITERS = 4, WRITES_TOGETHER = 6, CYCLES = 4, REFILLS = 300, KILLS = 25 };
 
 static struct full full;
 
@@ -84,7 +84,6 @@ static unsigned run_turn(int fds[WRITERS], int reader, int remover, unsigned *ne
 	for (int i = 0; i < WRITERS; i++) {
 		for (int k = 0; k < WRITES_TOGETHER; k++)
 			asked[n++] = (struct asked){fds[i], MESSAGE_WRITE, (*next)++, ++full.last_version};
-		/* Small gaps: the reader's is there, the remover's is the oldest that is. */
 		asked[n++] = (struct asked){reader, MESSAGE_READ, 0, 0};
 	}
 	for (unsigned node = 1; node < *next && n < sizeof(asked) / sizeof(asked[0]); node++) {
@@ -126,7 +125,6 @@ START_TEST(a_full_store_refuses_only_what_needs_room_of_all_that_came_at_once)
 {
 	fill_in_turns("256K");
 	full_end(&full, SIGTERM);
-	memset(full.version, 0, sizeof(full.version));
 	fill_in_turns("1M");
 }
 END_TEST
@@ -234,55 +232,95 @@ START_TEST(a_full_store_is_served_again)
 }
 END_TEST
 
-/* Acknowledged changes are there; of those that were under way any may be. */
-START_TEST(a_full_store_survives_kills)
+/* ---- kills ---- */
+
+/* One load: each of its changes is of another node, and every third node is removed. */
+struct load {
+	unsigned first, n_nodes; /* it goes around */
+	unsigned n;		 /* changes */
+	unsigned remainder;	 /* of nodes that are removed */
+	unsigned taken;		 /* answers */
+};
+
+static unsigned load_node(const struct load *load, unsigned i)
+{
+	return (load->first + i) % load->n_nodes;
+}
+
+static unsigned load_version(unsigned i)
+{
+	return full.last_version + 1 + i;
+}
+
+static bool load_removes(const struct load *load, unsigned i)
+{
+	return load_node(load, i) % 3 == load->remainder;
+}
+
+static void send_load(const struct load *load)
 {
 	char payload[FULL_PAYLOAD_SIZE];
+
+	for (unsigned i = 0; i < load->n; i++) {
+		unsigned node = load_node(load, i);
+		bool removes = load_removes(load, i);
+		size_t len = removes ? full_put_path(node, payload) : full_put_write(node, load_version(i), payload);
+		ck_assert_int_eq(client_send(full.client, removes ? MESSAGE_RM : MESSAGE_WRITE, 0, payload, len, NULL), 0);
+	}
+}
+
+static void take_answers(struct load *load, unsigned n)
+{
+	struct client_message answer;
+
+	for (; load->taken < n; load->taken++) {
+		ck_assert_int_eq(client_receive_reply(full.client, &answer), 0);
+		if (answer.header.type == MESSAGE_ERROR)
+			ck_assert_str_eq(answer.payload, "ENOSPC");
+		else
+			full.version[load_node(load, load->taken)] =
+			    load_removes(load, load->taken) ? 0 : load_version(load->taken);
+	}
+}
+
+/* What was not answered was done or not: what is there says it. */
+static void find_out(const struct load *load)
+{
+	char path[32], changed[FULL_PAYLOAD_SIZE];
+
+	for (unsigned i = load->taken; i < load->n; i++) {
+		unsigned node = load_node(load, i);
+		size_t len = full_put_value(node, load_version(i), changed);
+		full_put_path(node, path);
+		struct client_message answer = expect_any(full.client, MESSAGE_READ, 0, ARGUMENTS(path));
+		if (answer.header.type == MESSAGE_ERROR && load_removes(load, i))
+			full.version[node] = 0;
+		else if (answer.header.len == len && !memcmp(answer.payload, changed, len))
+			full.version[node] = load_version(i);
+	}
+	full.last_version += load->n;
+}
+
+START_TEST(a_full_store_survives_kills)
+{
 	struct random random;
 	unsigned n;
 
 	random_begin(&random, "FULL_SEED");
 	full_serve(&full, "256K");
 	n = full_fill(&full, 0) + 20;
-	for (int kill = 0; kill < KILLS; kill++) {
-		unsigned first = random_below(&random, n), under_way = 1 + random_below(&random, LOAD_BEFORE_KILL);
-		struct client_message answer;
-		unsigned taken = 0;
-
-		/* Each touches another node, every third removes it. */
-		for (unsigned i = 0; i < under_way && i < n; i++) {
-			unsigned node = (first + i) % n;
-			if (node % 3 == (unsigned)kill % 3)
-				client_send(full.client, MESSAGE_RM, 0, payload, full_put_path(node, payload), NULL);
-			else
-				client_send(full.client, MESSAGE_WRITE, 0, payload,
-					    full_put_write(node, full.last_version + 1 + i, payload), NULL);
-		}
-		for (unsigned limit = random_below(&random, under_way); taken < limit && taken < n; taken++) {
-			unsigned node = (first + taken) % n;
-			ck_assert_int_eq(client_receive_reply(full.client, &answer), 0);
-			if (answer.header.type == MESSAGE_WRITE)
-				full.version[node] = full.last_version + 1 + taken;
-			else if (answer.header.type == MESSAGE_RM)
-				full.version[node] = 0;
-			else
-				ck_assert_str_eq(answer.payload, "ENOSPC");
-		}
+	for (unsigned kill = 0; kill < KILLS; kill++) {
+		struct load load = {
+		    .first = random_below(&random, n),
+		    .n_nodes = n,
+		    .n = 1 + random_below(&random, n),
+		    .remainder = kill % 3,
+		};
+		send_load(&load);
+		take_answers(&load, random_below(&random, load.n));
 		full_end(&full, SIGKILL);
 		full_serve_again(&full, full.mode);
-		for (unsigned i = taken; i < under_way && i < n; i++) {
-			unsigned node = (first + i) % n;
-			char path[32], now[FULL_PAYLOAD_SIZE];
-			full_put_path(node, path);
-			answer = expect_any(full.client, MESSAGE_READ, 0, ARGUMENTS(path));
-			if (answer.header.type == MESSAGE_ERROR)
-				full.version[node] =
-				    full.version[node] && node % 3 != (unsigned)kill % 3 ? full.version[node] : 0;
-			else if (answer.header.len == full_put_value(node, full.last_version + 1 + i, now) &&
-				 !memcmp(now, answer.payload, answer.header.len))
-				full.version[node] = full.last_version + 1 + i;
-		}
-		full.last_version += under_way;
+		find_out(&load);
 		full_check(&full, n);
 	}
 }

@@ -261,6 +261,7 @@ static size_t expect_pages(uint32_t transaction, int width, size_t first)
 		struct client_message page = expect_any(client, MESSAGE_DIRECTORY_PART, transaction, ARGUMENTS("/wide", offset));
 		ck_assert_uint_eq(page.header.type, MESSAGE_DIRECTORY_PART);
 		ck_assert(!at || !strcmp(page.payload, generation));
+		ck_assert_uint_gt(page.header.len, strlen(page.payload) + 1);
 		snprintf(generation, sizeof(generation), "%s", page.payload);
 		for (size_t k = strlen(page.payload) + 1; k < page.header.len;) {
 			const char *name = page.payload + k;

@@ -291,7 +291,8 @@ static void add_names(struct client *client, const char *path, struct buffer *na
 		struct client_message page = expect_any(client, MESSAGE_DIRECTORY_PART, 0, ARGUMENTS(path, offset));
 		ck_assert_msg(page.header.type == MESSAGE_DIRECTORY_PART, "DIRECTORY_PART %s %s: %s", path, offset, page.payload);
 		size_t at = strlen(page.payload) + 1;
-		bool last = page.header.len > at && page.payload[page.header.len - 2] == 0;
+		ck_assert_msg(page.header.len > at, "DIRECTORY_PART %s %s has neither names nor an end", path, offset);
+		bool last = page.payload[page.header.len - 2] == 0;
 		buffer_add(names, page.payload + at, page.header.len - at - last);
 		if (last)
 			return;

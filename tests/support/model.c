@@ -56,7 +56,7 @@ void model_clear(struct model *model)
 {
 	memset(&model->now, 0, sizeof(model->now));
 	set_node(&model->now.nodes[0], ++model->time);
-	model->now.nodes[0].n_permissions = 1;
+	model->now.nodes[0].permissions.n = 1;
 	model->committed = model->now;
 	for (int i = 0; i < MODEL_CLIENTS; i++)
 		model->transactions[i].open = model->transactions[i].ended = false;
@@ -72,7 +72,7 @@ uint32_t model_owned(const struct model_tree *tree, uint16_t domid)
 	uint32_t owned = 0;
 
 	for (int node = 0; node < MODEL_NODES; node++)
-		owned += tree->nodes[node].exists && tree->nodes[node].permissions[0].domid == domid;
+		owned += tree->nodes[node].exists && tree->nodes[node].permissions.entries[0].domid == domid;
 	return owned;
 }
 
@@ -87,13 +87,15 @@ static bool speaks_for(const struct caller *caller, uint16_t domid)
 
 static unsigned rights(const struct caller *caller, const struct model_node *node)
 {
-	if (caller->privileged || speaks_for(caller, node->permissions[0].domid))
+	const struct permission *entries = node->permissions.entries;
+
+	if (caller->privileged || speaks_for(caller, entries[0].domid))
 		return MAY_ALL;
-	for (int i = 1; i < node->n_permissions; i++) {
-		if (speaks_for(caller, node->permissions[i].domid))
-			return node->permissions[i].access;
+	for (size_t i = 1; i < node->permissions.n; i++) {
+		if (speaks_for(caller, entries[i].domid))
+			return entries[i].access;
 	}
-	return node->permissions[0].access;
+	return entries[0].access;
 }
 
 /* The nearest that is there, at `node` or above. */
@@ -127,19 +129,11 @@ void model_list(const struct model *model, const struct model_tree *tree, int no
 	}
 }
 
-static void say_permissions(const struct model_node *node, char *out)
+static void say_permissions(const struct model_permissions *permissions, char *out)
 {
-	for (int i = 0; i < node->n_permissions; i++)
-		out += sprintf(out, "%s%c%d", i ? "," : "", "nrwb"[node->permissions[i].access], node -> permissions[i].domid);
-}
-
-static void set_permissions(struct model_node *node, const char *text)
-{
-	struct permission entries[STAGE_PERMISSIONS_MAX];
-
-	node->n_permissions = (uint8_t)stage_parse_permissions(text, entries);
-	for (int i = 0; i < node->n_permissions; i++)
-		node->permissions[i] = (struct model_permission){(uint8_t)entries[i].domid, entries[i].access};
+	for (size_t i = 0; i < permissions->n; i++)
+		out +=
+		    sprintf(out, "%s%c%d", i ? "," : "", "nrwb"[permissions->entries[i].access], permissions -> entries[i].domid);
 }
 
 /* `node` and what is missing above it. The budget is what the caller may still own. */
@@ -154,15 +148,15 @@ static const char *create(struct model *model, struct model_tree *tree, const st
 		return "ENOSPC";
 	struct model_node made = tree->nodes[from];
 	if (!caller->privileged)
-		made.permissions[0].domid = (uint8_t)caller->domid;
-	made.value[0] = 0;
+		made.permissions.entries[0].domid = caller->domid;
+	made.value = (struct model_value){""};
 	for (; needed; needed--) {
 		int missing = node;
 		for (int i = 1; i < needed; i++)
 			missing = parent_of(missing);
 		set_node(&made, ++model->time);
 		if (needed == 1)
-			strcpy(made.value, value);
+			strcpy(made.value.text, value);
 		tree->nodes[missing] = made;
 		tree->nodes[parent_of(missing)].list_changed = model->time;
 	}
@@ -185,11 +179,12 @@ static const char *remove_tree(struct model *model, struct model_tree *tree, int
 static const char *change(struct model *model, struct model_tree *tree, const struct caller *caller,
 			  const struct stage_step *step, int node)
 {
-	struct model_node *is = &tree->nodes[node], wanted = *is;
+	struct model_node *is = &tree->nodes[node];
+	struct model_permissions wanted = {0};
 
 	switch (step->verb) {
 	case STAGE_WRITE:
-		strcpy(is->value, step->argument);
+		strcpy(is->value.text, step->argument);
 		is->value_changed = ++model->time;
 		return "OK";
 	case STAGE_REMOVE:
@@ -197,10 +192,10 @@ static const char *change(struct model *model, struct model_tree *tree, const st
 	case STAGE_SET_PERMISSIONS:
 		if (rights(caller, is) != MAY_ALL)
 			return "EACCES";
-		set_permissions(&wanted, step->argument);
-		if (!caller->privileged && wanted.permissions[0].domid != is->permissions[0].domid)
+		wanted.n = stage_parse_permissions(step->argument, wanted.entries);
+		if (!caller->privileged && wanted.entries[0].domid != is->permissions.entries[0].domid)
 			return "EPERM";
-		*is = wanted;
+		is->permissions = wanted;
 		is->permissions_changed = ++model->time;
 		return "OK";
 	default:
@@ -240,11 +235,11 @@ static void plain(struct model *model, struct model_tree *tree, const struct cal
 			word = create(model, tree, caller, node, step->verb == STAGE_WRITE ? step->argument : "", budget);
 		strcpy(answer, word);
 	} else if (step->verb == STAGE_READ) {
-		strcpy(answer, is->value[0] ? is->value : "(empty)");
+		strcpy(answer, is->value.text[0] ? is->value.text : "(empty)");
 	} else if (step->verb == STAGE_LIST) {
 		model_list(model, tree, node, answer);
 	} else if (step->verb == STAGE_PERMISSIONS) {
-		say_permissions(is, answer);
+		say_permissions(&is->permissions, answer);
 	} else {
 		strcpy(answer, change(model, tree, caller, step, node));
 	}
@@ -284,11 +279,9 @@ static bool put_together(const struct model_transaction *transaction, const stru
 			*seen = state->nodes[node];
 			seen->exists = seen->exists && !hidden[node];
 			if (here->has_value)
-				memcpy(seen->value, here->node.value, sizeof(seen->value));
-			if (here->has_permissions) {
-				memcpy(seen->permissions, here->node.permissions, sizeof(seen->permissions));
-				seen->n_permissions = here->node.n_permissions;
-			}
+				seen->value = here->node.value;
+			if (here->has_permissions)
+				seen->permissions = here->node.permissions;
 		}
 		whole = whole && (!node || !seen->exists || view->nodes[parent_of(node)].exists);
 	}
@@ -421,11 +414,10 @@ static void overlay_step(struct model_transaction *transaction, const struct mod
 		}
 	} else if (step->verb == STAGE_WRITE) {
 		here->has_value = true;
-		memcpy(here->node.value, after->nodes[node].value, sizeof(here->node.value));
+		here->node.value = after->nodes[node].value;
 	} else {
 		here->has_permissions = true;
-		memcpy(here->node.permissions, after->nodes[node].permissions, sizeof(here->node.permissions));
-		here->node.n_permissions = after->nodes[node].n_permissions;
+		here->node.permissions = after->nodes[node].permissions;
 	}
 }
 
@@ -437,7 +429,7 @@ static int budget_of(const struct model *model, const struct model_transaction *
 	for (int node = 0; node < MODEL_NODES; node++) {
 		created += transaction->overlay[node].present;
 		removed += is_hidden(transaction, node) && model->now.nodes[node].exists &&
-			   model->now.nodes[node].permissions[0].domid == caller->domid;
+			   model->now.nodes[node].permissions.entries[0].domid == caller->domid;
 	}
 	int as_much_as_before = removed - created, up_to_the_limit = (int)model->limit - owned - created + removed;
 	return as_much_as_before > up_to_the_limit ? as_much_as_before : up_to_the_limit;

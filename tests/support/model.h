@@ -17,24 +17,27 @@ enum {
 	MODEL_NAMES = 3,
 	MODEL_DEPTH = 4,
 	MODEL_NODES = 1 + 3 + 9 + 27 + 81,
-	MODEL_PERMISSIONS = 3, /* entries of one node */
-	MODEL_VALUE = 4,       /* bytes of a value and its NUL */
-	MODEL_STEPS = 64,      /* in one transaction */
+	MODEL_VALUE = 4,  /* bytes of a value and its NUL */
+	MODEL_STEPS = 64, /* in one transaction */
 	MODEL_ANSWER = 1024,
 	MODEL_CLIENTS = 5, /* 'A' and 'B', guests '1' and '2', and '3', which may do what guest 1 may */
 	MODEL_TEXT = STAGE_TEXT
 };
 
-struct model_permission {
-	uint8_t domid, access;
+struct model_permissions {
+	size_t n;
+	struct permission entries[STAGE_PERMISSIONS_MAX];
+};
+
+struct model_value {
+	char text[MODEL_VALUE];
 };
 
 /* Every change has a time of its own. */
 struct model_node {
 	bool exists;
-	uint8_t n_permissions;
-	struct model_permission permissions[MODEL_PERMISSIONS];
-	char value[MODEL_VALUE];
+	struct model_value value;
+	struct model_permissions permissions;
 	uint32_t created, value_changed, permissions_changed, list_changed;
 };
 

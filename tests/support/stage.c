@@ -371,14 +371,13 @@ const char *stage_run(struct stage *stage, const struct stage_step *step)
 	for (int tries = 0; result == -ENOSPC && tries < TRIES; tries++) {
 		if (tries) {
 			abort_turn(stage);
-			if (stage->together || store_make_room(stage->store, step->verb == STAGE_REMOVE))
+			if (stage->together || store_make_room(stage->store))
 				break;
 		}
 		arena_reset(&stage->arena);
 		stage->answer[0] = stage->events[0] = 0;
 		result = run(stage, step);
 	}
-	store_return_room(stage->store);
 	if (result || !stage->answer[0])
 		snprintf(stage->answer, sizeof(stage->answer), "%s", word_of_status(result));
 	return stage->answer;

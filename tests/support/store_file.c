@@ -76,7 +76,7 @@ static int commit(struct store_file *file, int error)
 	if (!error)
 		return 1;
 	store_abort(file->store);
-	need(error == -ENOSPC && !store_make_room(file->store, false), "change");
+	need(error == -ENOSPC && !store_make_room(file->store), "change");
 	return 0;
 }
 

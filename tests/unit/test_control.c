@@ -284,6 +284,15 @@ START_TEST(txn_lists_open_transactions_of_all_or_of_one_domain)
 }
 END_TEST
 
+START_TEST(an_answer_that_exceeds_a_message_is_e2big)
+{
+	for (int i = 0; i < 150; i++)
+		world_transaction(scene.root);
+	refuse("E2BIG", "txn");
+	ck_assert_str_eq(ask("txn|1"), "OK");
+}
+END_TEST
+
 START_TEST(watches_lists_all_and_is_e2big_when_they_are_too_many)
 {
 	char payload[64], expected[64];
@@ -321,6 +330,7 @@ int main(void)
 	tcase_add_test(tcase, quota_max_tells_the_most_that_one_domain_owns);
 	tcase_add_test(tcase, soft_quotas_are_kept_apart);
 	tcase_add_test(tcase, txn_lists_open_transactions_of_all_or_of_one_domain);
+	tcase_add_test(tcase, an_answer_that_exceeds_a_message_is_e2big);
 	tcase_add_test(tcase, watches_lists_all_and_is_e2big_when_they_are_too_many);
 	suite_add_tcase(suite, tcase);
 	return suite_run(suite);

@@ -139,35 +139,37 @@ static const struct play_step validated_steps[] = {
 
 static const struct play_scenario validated = {"validated", transactions_before, validated_steps, transactions_after, true};
 
+#define FOUR_WATCHES(client, path, token)                                                                                        \
+	{client, MESSAGE_WATCH, 0, path "|" token "1"}, {client, MESSAGE_WATCH, 0, path "|" token "2"},                          \
+	    {client, MESSAGE_WATCH, 0, path "|" token "3"},                                                                      \
+	{                                                                                                                        \
+		client, MESSAGE_WATCH, 0, path "|" token "4"                                                                     \
+	}
+
+/* More watches than a match finds room for without allocating. */
 static const struct play_step watches_before[] = {
-    {A, MESSAGE_WRITE, 0, "/hot/a|1"}, {A, MESSAGE_WATCH, 0, "/hot|1"},
-    {A, MESSAGE_WATCH, 0, "/hot|2"},   {A, MESSAGE_WATCH, 0, "/hot|3"},
-    {A, MESSAGE_WATCH, 0, "/hot|4"},   {A, MESSAGE_WATCH, 0, "/hot|5"},
-    {A, MESSAGE_WATCH, 0, "/hot|6"},   {A, MESSAGE_WATCH, 0, "/hot|7"},
-    {A, MESSAGE_WATCH, 0, "/hot|8"},   {A, MESSAGE_WATCH, 0, "/hot|9"},
-    {A, MESSAGE_WATCH, 0, "/hot|10"},  {A, MESSAGE_WATCH, 0, "/hot|11"},
-    {A, MESSAGE_WATCH, 0, "/hot|12"},  {B, MESSAGE_WATCH, 0, "/hot|1"},
-    {B, MESSAGE_WATCH, 0, "/hot|2"},   {B, MESSAGE_WATCH, 0, "/hot|3"},
-    {B, MESSAGE_WATCH, 0, "/hot|4"},   {B, MESSAGE_WATCH, 0, "/hot|5"},
-    {B, MESSAGE_WATCH, 0, "/hot|6"},   {B, MESSAGE_WATCH, 0, "/hot|7"},
-    {B, MESSAGE_WATCH, 0, "/hot|8"},   {B, MESSAGE_WATCH, 0, "/hot|9"},
-    {B, MESSAGE_WATCH, 0, "/hot|10"},  {B, MESSAGE_WATCH, 0, "/hot|11"},
-    {B, MESSAGE_WATCH, 0, "/hot|12"},  {B, MESSAGE_WATCH, 0, "/|13"},
-    {B, MESSAGE_WATCH, 0, "/|14"},     {B, MESSAGE_WATCH, 0, "/|15"},
-    {B, MESSAGE_WATCH, 0, "/|16"},     {B, MESSAGE_WATCH, 0, "/|17"},
-    {B, MESSAGE_WATCH, 0, "/|18"},     {B, MESSAGE_WATCH, 0, "/|19"},
-    {B, MESSAGE_WATCH, 0, "/|20"},     END_OF_STEPS,
+    {A, MESSAGE_WRITE, 0, "/hot/a|1"},
+    FOUR_WATCHES(A, "/hot", "a"),
+    FOUR_WATCHES(A, "/hot", "b"),
+    FOUR_WATCHES(A, "/hot", "c"),
+    FOUR_WATCHES(B, "/hot", "a"),
+    FOUR_WATCHES(B, "/hot", "b"),
+    FOUR_WATCHES(B, "/hot", "c"),
+    FOUR_WATCHES(B, "/", "d"),
+    FOUR_WATCHES(B, "/", "e"),
+    FOUR_WATCHES(B, "/", "f"),
+    END_OF_STEPS,
 };
 
 static const struct play_step watches_steps[] = {
     {A, MESSAGE_WRITE, 0, "/hot/a|2"},
     {B, MESSAGE_WATCH, 0, "/hot/deep/er/x|new|1"},
     {A, MESSAGE_WRITE, 0, "/hot/deep/er|1"},
-    {B, MESSAGE_UNWATCH, 0, "/hot|12"},
-    {B, MESSAGE_UNWATCH, 0, "/hot|12"},
+    {B, MESSAGE_UNWATCH, 0, "/hot|c4"},
+    {B, MESSAGE_UNWATCH, 0, "/hot|c4"},
     {G, MESSAGE_WATCH, 0, "/hot/deep|g"},
     {G, MESSAGE_WATCH, 0, "local/relative|g"},
-    {A, MESSAGE_WATCH, 0, "/hot|1"},
+    {A, MESSAGE_WATCH, 0, "/hot|a1"},
     {A, MESSAGE_MKDIR, 0, "/hot/b"},
     {A, MESSAGE_RESET_WATCHES, 0, ""},
     {A, MESSAGE_RM, 0, "/hot/deep"},

@@ -248,13 +248,10 @@ static bool node_fails(struct model *of, struct MDB_txn *txn, int number)
 		return fails(of->paths[number], result ? "missing" : "there", result ? "there" : "missing");
 	if (result)
 		return false;
-	if (node.value_len != strlen(expected->value) || memcmp(node.value, expected->value, node.value_len))
-		return fails(of->paths[number], "another value", expected->value);
-	bool same = node.n_permissions == expected->n_permissions;
-	for (size_t i = 0; same && i < node.n_permissions; i++)
-		same = node.permissions[i].domid == expected->permissions[i].domid &&
-		       node.permissions[i].access == expected->permissions[i].access;
-	if (!same)
+	if (node.value_len != strlen(expected->value.text) || memcmp(node.value, expected->value.text, node.value_len))
+		return fails(of->paths[number], "another value", expected->value.text);
+	if (node.n_permissions != expected->permissions.n ||
+	    memcmp(node.permissions, expected->permissions.entries, node.n_permissions * sizeof(*node.permissions)))
 		return fails(of->paths[number], "other permissions", "those of the model");
 	model_list(of, &of->now, number, list);
 	const char *names = stage_run(&stage, &(struct stage_step){'A', STAGE_LIST, of->paths[number], NULL});

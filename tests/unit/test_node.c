@@ -41,7 +41,7 @@ static void create(const char *text, uint16_t owner)
 
 	while (node_create(store, &path, &permission, 1, "", 0) || store_commit(store)) {
 		store_abort(store);
-		if (store_make_room(store, false))
+		if (store_make_room(store))
 			ck_abort_msg("%.99s cannot be made", text);
 	}
 }
@@ -67,7 +67,7 @@ static void delete (const char *text)
 
 	while (node_remove(store, &path) || store_commit(store)) {
 		store_abort(store);
-		if (store_make_room(store, true))
+		if (store_make_room(store))
 			ck_abort_msg("%.99s cannot be removed", text);
 	}
 }

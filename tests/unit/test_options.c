@@ -330,7 +330,7 @@ END_TEST
 START_TEST(numbers_that_are_none_are_refused_by_name)
 {
 	static const char *const names[] = {"entry-nb", "entry-size", "watch-nb", "transaction", "perm-nb", "path-max"};
-	static const char *const values[] = {"", "x", "5x", "0", "-1", "+1", "1.5", "0x10", "2147483648", "18446744073709551617"};
+	static const char *const values[] = {"", "x", "5x", "-1", "+1", "1.5", "0x10", "2147483648", "18446744073709551617"};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		for (size_t k = 0; k < sizeof(values) / sizeof(values[0]); k++) {
@@ -341,6 +341,7 @@ START_TEST(numbers_that_are_none_are_refused_by_name)
 		}
 	}
 	check_good("--entry-nb 2147483647");
+	check_good("--entry-nb 0 --quota memory=0");
 }
 END_TEST
 

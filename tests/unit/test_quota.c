@@ -77,12 +77,22 @@ START_TEST(a_quota_can_be_as_large_as_its_number)
 }
 END_TEST
 
-START_TEST(a_quota_of_zero_is_refused)
+START_TEST(a_quota_of_zero_is_no_limit)
 {
-	ck_assert_int_eq(quota_set(&quotas, false, "nodes", 0), STATUS_EINVAL);
-	ck_assert_int_eq(quota_set(&quotas, true, "memory", 0), STATUS_EINVAL);
-	ck_assert_uint_eq(quotas.hard[QUOTA_NODES], 1000);
-	ck_assert_uint_eq(quotas.soft[QUOTA_MEMORY], 2 << 20);
+	struct tree_limits limits;
+
+	ck_assert_uint_eq(quota_limit(&quotas, QUOTA_WATCHES), 128);
+	for (enum quota quota = 0; quota < QUOTA_COUNT; quota++) {
+		ck_assert_int_eq(quota_set(&quotas, false, quota_name(quota), 0), 0);
+		ck_assert_uint_eq(quotas.hard[quota], 0);
+		ck_assert_uint_eq(quota_limit(&quotas, quota), UINT32_MAX);
+	}
+	ck_assert_int_eq(quota_set(&quotas, true, "memory", 0), 0);
+	quotas_limits(&quotas, &limits);
+	ck_assert_uint_eq(limits.nodes, UINT32_MAX);
+	ck_assert_uint_eq(limits.node_size, UINT32_MAX);
+	ck_assert_uint_eq(limits.node_permissions, UINT32_MAX);
+	ck_assert_uint_eq(limits.transaction_nodes, UINT32_MAX);
 }
 END_TEST
 
@@ -155,7 +165,7 @@ int main(void)
 	tcase_add_test(cases, each_quota_can_be_set_and_changes_no_other);
 	tcase_add_test(cases, only_memory_has_a_soft_quota);
 	tcase_add_test(cases, a_quota_can_be_as_large_as_its_number);
-	tcase_add_test(cases, a_quota_of_zero_is_refused);
+	tcase_add_test(cases, a_quota_of_zero_is_no_limit);
 	tcase_add_test(cases, what_is_no_quota_cannot_be_set);
 	tcase_add_test(cases, each_hard_quota_is_a_line_of_the_text);
 	tcase_add_test(cases, the_text_of_soft_quotas_has_those_only);
