@@ -250,7 +250,7 @@ static bool are_siblings(const struct image_record *left, const struct image_rec
 {
 	size_t len = shared_len(left);
 
-	return len && right->key_len > len && !memcmp(left->bytes, right->bytes, len) && shared_len(right) == len;
+	return len && right->key_len > len && !memcmp(left->bytes, right->bytes, len);
 }
 
 /* The parent of `record`, by its key. */

@@ -217,7 +217,7 @@ static void read_options(struct bench *bench, int argc, char **argv)
 	if (bench->measure.rounds > MEASURE_ROUNDS)
 		bench->measure.rounds = MEASURE_ROUNDS;
 	bench->measure.seconds = bench->quick ? 0.02 : 0.06;
-	bench->measure.own_share = 0.6;
+	bench->measure.own_share = 0.25;
 	bench->measure.leaves = tree_leaves(bench->nodes);
 }
 

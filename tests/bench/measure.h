@@ -12,7 +12,7 @@ struct measure_options {
 	unsigned rounds;
 	double seconds; /* of a sample whose number of operations is free */
 	size_t leaves;
-	double own_share; /* of the wall time that client and server must have had between them */
+	double own_share; /* of the time that client and server must have had between them */
 };
 
 /* A value of each round and what they come to. */

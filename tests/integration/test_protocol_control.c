@@ -324,7 +324,7 @@ START_TEST(an_answer_that_does_not_fit_a_message_is_e2big)
 		expect_watch(client, "/", token);
 	}
 	control_error("E2BIG", "watches");
-	for (int i = 0; i < 200; i++)
+	for (int i = 0; i < 120; i++)
 		expect_transaction(client);
 	control_error("E2BIG", "txn");
 }

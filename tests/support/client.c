@@ -29,8 +29,11 @@ struct client {
 	char message[MESSAGE_PAYLOAD_MAX + 1];
 };
 
+/* `from` may be NULL if `len` is 0. */
 static int bytes_add(struct bytes *bytes, const void *from, size_t len)
 {
+	if (!len)
+		return 0;
 	if (bytes->len + len > bytes->capacity) {
 		size_t capacity = 2 * bytes->capacity + len + 4096;
 		char *at = realloc(bytes->at, capacity);

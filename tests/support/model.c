@@ -180,7 +180,8 @@ static const char *change(struct model *model, struct model_tree *tree, const st
 			  const struct stage_step *step, int node)
 {
 	struct model_node *is = &tree->nodes[node];
-	struct model_permissions wanted = {0};
+	struct permission entries[STAGE_PERMISSIONS_MAX] = {0};
+	struct model_permissions wanted;
 
 	switch (step->verb) {
 	case STAGE_WRITE:
@@ -192,7 +193,8 @@ static const char *change(struct model *model, struct model_tree *tree, const st
 	case STAGE_SET_PERMISSIONS:
 		if (rights(caller, is) != MAY_ALL)
 			return "EACCES";
-		wanted.n = stage_parse_permissions(step->argument, wanted.entries);
+		wanted.n = (uint8_t)stage_parse_permissions(step->argument, entries);
+		memcpy(wanted.entries, entries, sizeof(wanted.entries));
 		if (!caller->privileged && wanted.entries[0].domid != is->permissions.entries[0].domid)
 			return "EPERM";
 		is->permissions = wanted;
@@ -538,30 +540,29 @@ static bool is_same(const struct model_node *a, const struct model_node *b)
 	return a->exists == b->exists && (!a->exists || a->created == b->created);
 }
 
-static bool is_changed(const struct model_tree *before, const struct model_tree *after)
+/*
+ * A list has changed only if something came or went that was not, or will not be, in it. The same for removals. True: there is
+ * any change.
+ */
+static bool settle(const struct model_tree *before, struct model_tree *after)
 {
-	for (int node = 0; node < MODEL_NODES; node++) {
-		const struct model_node *a = &before->nodes[node], *b = &after->nodes[node];
-		if (!is_same(a, b) ||
-		    (a->exists && (a->value_changed != b->value_changed || a->permissions_changed != b->permissions_changed)))
-			return true;
-	}
-	return false;
-}
+	bool changed = false;
 
-/* A list has changed only if something came or went that was not, or will not be, in it. The same for removals. */
-static void settle(const struct model_tree *before, struct model_tree *after)
-{
 	for (int node = 0; node < MODEL_NODES; node++) {
-		bool same = true;
+		const struct model_node *was = &before->nodes[node], *is = &after->nodes[node];
+		bool same_list = is_same(was, is) && was->exists;
 		for (int child = MODEL_NAMES * node + 1; child <= MODEL_NAMES * node + MODEL_NAMES && child < MODEL_NODES;
 		     child++)
-			same = same && is_same(&before->nodes[child], &after->nodes[child]);
-		if (same && before->nodes[node].exists && is_same(&before->nodes[node], &after->nodes[node]))
-			after->nodes[node].list_changed = before->nodes[node].list_changed;
-		if (!before->nodes[node].exists || is_same(&before->nodes[node], &after->nodes[node]))
+			same_list = same_list && is_same(&before->nodes[child], &after->nodes[child]);
+		if (same_list)
+			after->nodes[node].list_changed = was->list_changed;
+		if (!was->exists || is_same(was, is))
 			after->removed[node] = before->removed[node];
+		changed = changed || !is_same(was, is) ||
+			  (is->exists &&
+			   (was->value_changed != is->value_changed || was->permissions_changed != is->permissions_changed));
 	}
+	return changed;
 }
 
 static void say_events(struct model *model, const struct model_transaction *transaction, const struct model_tree *before,
@@ -605,9 +606,9 @@ static const char *end(struct model *model, int client)
 	for (int node = 0; node < MODEL_NODES; node++)
 		model->figures.kept_parents += transaction->overlay[node].present && transaction->overlay[node].ensured &&
 					       model->now.nodes[node].exists && !is_hidden(transaction, node);
-	settle(&model->now, &after);
+	bool changed = settle(&model->now, &after);
 	say_events(model, transaction, &model->now, &after);
-	model->dirty = model->dirty || is_changed(&model->now, &after);
+	model->dirty = model->dirty || changed;
 	model->now = after;
 	model->figures.committed++;
 	return "OK";
@@ -632,12 +633,6 @@ static void abort_turn(struct model *model)
 		model->transactions[i].open = model->transactions[i].open || model->transactions[i].ended;
 		model->transactions[i].ended = false;
 	}
-}
-
-static void drop_snapshots(struct model *model)
-{
-	for (int i = 0; i < MODEL_CLIENTS; i++)
-		model->transactions[i].validated = true;
 }
 
 static void run_alone(struct model *model, int client, const struct stage_step *step, int node)
@@ -691,20 +686,14 @@ static void run_of_client(struct model *model, const struct stage_step *step, in
 
 void model_run(struct model *model, const struct stage_step *step, int node)
 {
-	model->answer[0] = model->events[0] = model->complaint[0] = 0;
-	switch (step->verb) {
-	case STAGE_COMMIT:
-		commit(model);
-		break;
-	case STAGE_ABORT:
-		abort_turn(model);
-		break;
-	case STAGE_DROP:
-		drop_snapshots(model);
-		break;
-	default:
-		run_of_client(model, step, node);
-		return;
-	}
 	strcpy(model->answer, "OK");
+	model->events[0] = model->complaint[0] = 0;
+	if (step->verb == STAGE_COMMIT)
+		commit(model);
+	else if (step->verb == STAGE_ABORT)
+		abort_turn(model);
+	else if (step->verb != STAGE_DROP)
+		run_of_client(model, step, node);
+	for (int i = 0; i < MODEL_CLIENTS && step->verb == STAGE_DROP; i++)
+		model->transactions[i].validated = true;
 }

@@ -17,16 +17,17 @@ enum {
 	MODEL_NAMES = 3,
 	MODEL_DEPTH = 4,
 	MODEL_NODES = 1 + 3 + 9 + 27 + 81,
-	MODEL_VALUE = 4,  /* bytes of a value and its NUL */
-	MODEL_STEPS = 64, /* in one transaction */
+	MODEL_PERMISSIONS = 3, /* entries of one node */
+	MODEL_VALUE = 4,       /* bytes of a value and its NUL */
+	MODEL_STEPS = 64,      /* in one transaction */
 	MODEL_ANSWER = 1024,
 	MODEL_CLIENTS = 5, /* 'A' and 'B', guests '1' and '2', and '3', which may do what guest 1 may */
 	MODEL_TEXT = STAGE_TEXT
 };
 
 struct model_permissions {
-	size_t n;
-	struct permission entries[STAGE_PERMISSIONS_MAX];
+	uint8_t n;
+	struct permission entries[MODEL_PERMISSIONS];
 };
 
 struct model_value {

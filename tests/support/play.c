@@ -262,6 +262,8 @@ static void begin(struct play *play, const struct play_scenario *scenario, const
 	for (int i = 0; i < PLAY_CLIENTS; i++)
 		world_forget(play->clients[i]);
 	play->last_request_id = 0;
+	/* As after a start: the next change has to promise generations first. */
+	play->world.turn.store->generation = play->world.turn.store->generation_promised;
 }
 
 /* No trace of the steps may be left in the parts that a turn uses. */

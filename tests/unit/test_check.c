@@ -553,15 +553,17 @@ START_TEST(a_flipped_byte_is_answered)
 }
 END_TEST
 
+/* $DAMAGES times. */
 START_TEST(random_damage_is_answered)
 {
+	const char *number = getenv("DAMAGES");
 	struct random random;
 	size_t len, n_damaged = 0;
 	unsigned char *bytes = make_file(&len), *damaged = malloc(len);
 
 	ck_assert_ptr_nonnull(damaged);
 	random_begin(&random, "LXENSTORED_CHECK_SEED");
-	for (int i = 0; i < 2000; i++) {
+	for (long i = number ? atol(number) : 1000; i > 0; i--) {
 		size_t at = 0;
 		memcpy(damaged, bytes, len);
 		for (uint32_t n = 1 + random_below(&random, 4); n; n--) {

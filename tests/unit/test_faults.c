@@ -290,7 +290,8 @@ END_TEST
 
 START_TEST(calls_of_lmdb_that_fail_from_some_on)
 {
-	play_each(scenarios[_i / CODES], (struct fault_plan){.functions = FAULT_LMDB, .code = codes[_i % CODES], .every = 1}, 1);
+	play_each(scenarios[_i / CODES],
+		  (struct fault_plan){.functions = FAULT_LMDB | FAULT_BLOCKS, .code = codes[_i % CODES], .every = 1}, 1);
 }
 END_TEST
 
@@ -308,7 +309,7 @@ static void play_rhythms(const struct play_scenario *scenario, unsigned function
 
 START_TEST(calls_of_lmdb_that_fail_now_and_then)
 {
-	play_rhythms(scenarios[_i / CODES], FAULT_LMDB, codes[_i % CODES]);
+	play_rhythms(scenarios[_i / CODES], FAULT_LMDB | FAULT_BLOCKS, codes[_i % CODES]);
 }
 END_TEST
 
