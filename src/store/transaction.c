@@ -480,6 +480,12 @@ static void forget_changes(struct transaction *transaction, struct transaction_e
 	entry->present = entry->has_value = entry->has_permissions = false;
 }
 
+void transaction_take_back(struct transaction *transaction, size_t n_created)
+{
+	while (transaction->n_created > n_created)
+		forget_changes(transaction, transaction->created->created_previous);
+}
+
 int transaction_remove(struct transaction *transaction, const struct path *path, size_t limit)
 {
 	struct transaction_entry *entry, *next, *top;

@@ -104,6 +104,9 @@ int transaction_remove(struct transaction *transaction, const struct path *path,
 int transaction_create(struct transaction *transaction, const struct path *path, const struct permission *permissions, size_t n,
 		       const void *value, size_t len, bool implied, size_t limit);
 
+/* Takes the newest creations back, until `n_created` are left: an operation that fails half-way leaves nothing. */
+void transaction_take_back(struct transaction *transaction, size_t n_created);
+
 /*
  * TRANSACTION_END T: checks the observations against the state of the turn and carries the changes over into it.
  * STATUS_EAGAIN: something observed has changed; STATUS_ENOSPC: a quota; then nothing is carried over. The transaction can

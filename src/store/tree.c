@@ -248,17 +248,19 @@ static int create(struct tree *tree, const struct path *path, const struct gap *
 		result = note_change(tree, path, inherited.entries, inherited.n, &change);
 	if (result)
 		return result;
-	for (size_t end = gap->top.len; end < path->len; end++) {
-		struct path parent = {path->text, end};
-		if (path->text[end] != '/')
-			continue;
-		result = create_one(tree, &parent, &inherited, "", 0, true);
-		if (result)
-			return result;
-	}
 	if (!tree->transaction)
 		changes_append(&tree->changes, change);
-	return create_one(tree, path, &inherited, value, value_len, false);
+	size_t n_created = tree->transaction ? tree->transaction->n_created : 0;
+	for (size_t end = gap->top.len; end < path->len && !result; end++) {
+		struct path parent = {path->text, end};
+		if (path->text[end] == '/')
+			result = create_one(tree, &parent, &inherited, "", 0, true);
+	}
+	if (!result)
+		result = create_one(tree, path, &inherited, value, value_len, false);
+	if (result && tree->transaction)
+		transaction_take_back(tree->transaction, n_created);
+	return result;
 }
 
 int tree_write(struct tree *tree, const struct path *path, const void *value, size_t value_len)

@@ -61,6 +61,7 @@ void expect_start(struct daemon *daemon, const char *const arguments[])
 	snprintf(daemon->socket, sizeof(daemon->socket), "%.50s/socket-%ld", daemon->directory, pid);
 	snprintf(daemon->store, sizeof(daemon->store), "%.50s/store-%ld.mdb", daemon->directory, pid);
 	snprintf(daemon->log, sizeof(daemon->log), "%.50s/log-%ld", daemon->directory, pid);
+	unlink(daemon->store); /* of the test before, if they all run in one process */
 	expect_restart(daemon, arguments);
 }
 
