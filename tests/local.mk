@@ -84,13 +84,15 @@ UNIT_TESTS = \
 	tests/unit/test_reply \
 	tests/unit/test_room \
 	tests/unit/test_snapshot \
+	tests/unit/test_socket \
 	tests/unit/test_store \
 	tests/unit/test_tombstone \
 	tests/unit/test_transaction \
 	tests/unit/test_tree \
 	tests/unit/test_turn \
 	tests/unit/test_watch \
-	tests/unit/test_watch_model
+	tests/unit/test_watch_model \
+	tests/unit/test_xen
 tests_unit_test_changes_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_changes_LDADD = $(TEST_LIBS)
 tests_unit_test_histories_CPPFLAGS = $(TEST_CPPFLAGS)
@@ -166,6 +168,10 @@ tests_unit_test_operations_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_operations_LDADD = $(TEST_LIBS)
 tests_unit_test_reply_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_reply_LDADD = $(TEST_LIBS)
+tests_unit_test_socket_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_socket_LDADD = $(TEST_LIBS)
+tests_unit_test_xen_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_xen_LDADD = $(TEST_LIBS)
 tests_unit_test_turn_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_turn_LDADD = $(TEST_LIBS)
 # What support/fault.h makes fail.

@@ -36,6 +36,7 @@ struct connection {
 	struct socket_front *front;
 	ev_io io;
 	bool closing;
+	bool at_end;	     /* the client sends nothing more: closed as soon as all is run and sent */
 	bool is_ready;	     /* in front->ready */
 	bool is_readable;    /* the socket has something that is not yet received */
 	bool output_awaited; /* requests wait in the ledger until output has gone */
@@ -98,11 +99,17 @@ static bool is_held_back(const struct connection *connection)
 	return connection->client.ledger.queued > QUEUED_HIGH;
 }
 
+static void close_if_finished(struct connection *connection)
+{
+	if (connection->at_end && !connection->is_ready && !connection->output_awaited && !connection->client.ledger.queued)
+		start_closing(connection);
+}
+
 /* Waits for what can be gone on with: writing while output is left, reading unless there is no place for what comes. */
 static void wait_for(struct connection *connection)
 {
-	int events = (is_held_back(connection) || connection->client.out_of_room ? 0 : EV_READ) |
-		     (connection->client.ledger.ready ? EV_WRITE : 0);
+	bool reads = !connection->at_end && !connection->client.out_of_room && !is_held_back(connection);
+	int events = (reads ? EV_READ : 0) | (connection->client.ledger.ready ? EV_WRITE : 0);
 
 	if ((connection->io.events & (EV_READ | EV_WRITE)) == events && ev_is_active(&connection->io))
 		return;
@@ -123,7 +130,7 @@ static void receive(struct connection *connection)
 	int n = recvmmsg(connection->io.fd, call, 1, MSG_DONTWAIT, NULL);
 	bool gone = n < 0 && errno != EAGAIN && errno != EINTR;
 	if (!ledger_receive_end(&connection->client.ledger, n == 1) && n == 1)
-		gone = true;
+		connection->at_end = true;
 	if (gone)
 		start_closing(connection);
 }
@@ -155,8 +162,9 @@ static void connection_event(struct ev_loop *loop, ev_io *io, int events)
 	if (events & EV_WRITE) {
 		send_output(connection);
 		wait_for(connection);
+		close_if_finished(connection);
 	}
-	if (events & EV_READ && !connection->closing) {
+	if (events & EV_READ && !connection->closing && !connection->at_end) {
 		connection->is_readable = true;
 		make_ready(connection);
 	}
@@ -269,8 +277,9 @@ static void serve_first(struct socket_front *front)
 		receive(connection);
 	if (!run_requests(connection) || connection->is_readable)
 		make_ready(connection);
-	if (connection->client.out_of_room || !(connection->io.events & EV_READ))
+	if (connection->client.out_of_room || connection->at_end || !(connection->io.events & EV_READ))
 		wait_for(connection);
+	close_if_finished(connection);
 }
 
 static void send_all(struct socket_front *front)
@@ -287,6 +296,7 @@ static void send_all(struct socket_front *front)
 			continue;
 		send_output(connection);
 		wait_for(connection);
+		close_if_finished(connection);
 	}
 }
 

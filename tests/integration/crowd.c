@@ -165,6 +165,20 @@ struct crowd_work crowd_work(const struct daemon *daemon)
 	return work;
 }
 
+size_t crowd_peak(const struct daemon *daemon)
+{
+	FILE *file = open_proc(daemon, "status");
+	size_t kilobytes = 0;
+	char line[256];
+
+	while (fgets(line, sizeof(line), file)) {
+		if (sscanf(line, "VmHWM: %zu", &kilobytes) == 1)
+			break;
+	}
+	fclose(file);
+	return kilobytes * 1024;
+}
+
 static void pause_a_little(void)
 {
 	nanosleep(&(const struct timespec){.tv_nsec = 1000000}, NULL);

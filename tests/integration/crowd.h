@@ -63,6 +63,9 @@ struct crowd_memory {
 };
 struct crowd_memory crowd_measure(const struct daemon *daemon);
 
+/* The most that the daemon ever had in memory, its files with it, in bytes. */
+size_t crowd_peak(const struct daemon *daemon);
+
 /* What a process has used so far: switches to and from it, and ticks. */
 struct crowd_work {
 	unsigned long long switches, ticks;

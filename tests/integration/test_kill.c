@@ -101,7 +101,7 @@ static void check_dead_store(void)
 /* Starts it; now and then it is killed before it serves, even several times. */
 static void start(const char *mode)
 {
-	const char *arguments[] = {"--store-mode", mode, NULL};
+	const char *arguments[] = {"--store", xenstored.store, "--store-mode", mode, NULL};
 	int status = 0, error;
 
 	do {
@@ -268,6 +268,17 @@ static void make_first_nodes(const char *mode)
 	daemon_stop(&xenstored, SIGKILL, NULL);
 }
 
+/* The directory goes also when the test fails, which runs in a process of its own. */
+static void make_directory(void)
+{
+	ck_assert_int_eq(daemon_init(&xenstored), 0);
+}
+
+static void remove_directory(void)
+{
+	daemon_deinit(&xenstored);
+}
+
 static const char *const modes[] = {"plain", "map"};
 
 START_TEST(every_acknowledged_change_survives_a_kill_and_no_other_is_there_by_half)
@@ -278,7 +289,7 @@ START_TEST(every_acknowledged_change_survives_a_kill_and_no_other_is_there_by_ha
 	uint64_t conflicts = 0;
 
 	random_begin(&random_state, "KILL_SEED");
-	ck_assert_int_eq(daemon_init(&xenstored), 0);
+	snprintf(xenstored.store, sizeof(xenstored.store), "%s/%s.mdb", xenstored.directory, mode);
 	ck_assert_ptr_ne(signal(SIGALRM, kill_now), SIG_ERR);
 	for (unsigned i = 0; i < WRITERS; i++)
 		writers[i] = writer_new(i, below(UINT32_MAX));
@@ -294,7 +305,7 @@ START_TEST(every_acknowledged_change_survives_a_kill_and_no_other_is_there_by_ha
 	check_dead_store();
 	start(mode);
 	compare_tree();
-	daemon_deinit(&xenstored);
+	daemon_stop(&xenstored, SIGTERM, NULL);
 
 	for (size_t i = 0; i < COUNTERS; i++) {
 		conflicts += counter_conflicts(counters[i]);
@@ -317,6 +328,7 @@ int main(void)
 	TCase *cases = tcase_create("kill");
 
 	tcase_set_timeout(cases, TEST_SECONDS);
+	tcase_add_unchecked_fixture(cases, make_directory, remove_directory);
 	tcase_add_loop_test(cases, every_acknowledged_change_survives_a_kill_and_no_other_is_there_by_half, 0,
 			    sizeof(modes) / sizeof(modes[0]));
 	suite_add_tcase(suite, cases);
