@@ -322,7 +322,7 @@ clean-local:
 
 # ---- the benchmark: `make bench`, or tests/bench/bench --help ----
 check_PROGRAMS += tests/bench/bench tests/bench/echo
-EXTRA_DIST += tests/bench/ceilings
+EXTRA_DIST += tests/bench/ceilings tests/bench/charts.gp
 tests_bench_bench_SOURCES = \
 	tests/bench/bench.c \
 	tests/bench/ceilings.c tests/bench/ceilings.h \

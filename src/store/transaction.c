@@ -482,8 +482,12 @@ static void forget_changes(struct transaction *transaction, struct transaction_e
 
 void transaction_take_back(struct transaction *transaction, size_t n_created)
 {
-	while (transaction->n_created > n_created)
-		forget_changes(transaction, transaction->created->created_previous);
+	while (transaction->n_created > n_created) {
+		struct transaction_entry *newest = transaction->created->created_previous;
+		forget_changes(transaction, newest);
+		if (!transaction_clears(transaction, &newest->path))
+			newest->ensured = false;
+	}
 }
 
 int transaction_remove(struct transaction *transaction, const struct path *path, size_t limit)

@@ -63,7 +63,7 @@ static const char usage[] =
     "  --only NAME            this workload; may be given again\n"
     "  --cpu N                for client and servers; the last one\n"
     "  --json FILE            everything, also each sample\n"
-    "  --charts DIR           data for gnuplot\n"
+    "  --charts DIR           data for gnuplot, see charts.gp\n"
     "  --quick                fewer and shorter samples, smaller stores\n"
     "  --times, --counted     only this half\n"
     "  --ceilings FILE        count READ and WRITE only, and fail above what the file allows\n"

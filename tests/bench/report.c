@@ -174,31 +174,29 @@ static bool has_ratio(const struct row *row, size_t n_servers)
 	return false;
 }
 
-static FILE *chart_file(const char *directory, const struct row *row, bool ratio)
+static void chart_path(const char *directory, const struct row *row, bool ratio, char path[PATH_MAX])
 {
-	char path[PATH_MAX];
-	size_t at;
-
-	snprintf(path, sizeof(path), "%s/%s%s.dat", directory, row->workload->group, ratio ? "" : "-us");
-	for (at = strlen(directory) + 1; path[at]; at++)
+	snprintf(path, PATH_MAX, "%s/%s%s.dat", directory, row->workload->group, ratio ? "" : "-us");
+	for (size_t at = strlen(directory) + 1; path[at]; at++)
 		path[at] = path[at] == ' ' ? '-' : (char)tolower((unsigned char)path[at]);
-	return fopen(path, "a");
 }
 
-static void chart_line(FILE *file, const struct row *row, const struct server *servers, size_t n_servers, bool ratio)
+static void chart_head(FILE *file, const struct server *servers, size_t n_servers)
 {
-	if (ftell(file) == 0) {
-		fprintf(file, "workload");
-		for (size_t s = 0; s < n_servers; s++)
-			fprintf(file, "\t%s", servers[s].name);
-		fprintf(file, "\n");
-	}
+	fprintf(file, "workload");
+	for (size_t s = 0; s < n_servers; s++)
+		fprintf(file, "\t%s", servers[s].name);
+	fprintf(file, "\n");
+}
+
+static void chart_line(FILE *file, const struct row *row, size_t n_servers, bool ratio)
+{
 	fprintf(file, "%s", row->workload->title);
 	for (size_t s = 0; s < n_servers; s++) {
 		const struct figure *figure = &row->figure[s];
 
 		if (figure->rate.count == 0 || (ratio && figure->ratio.count == 0))
-			fprintf(file, "\t?");
+			fprintf(file, "\t0"); /* no bar */
 		else
 			fprintf(file, "\t%.4g", ratio ? figure->ratio.median : 1e6 / figure->rate.median);
 	}
@@ -207,14 +205,23 @@ static void chart_line(FILE *file, const struct row *row, const struct server *s
 
 int report_charts(const char *directory, const struct row *rows, size_t count, const struct server *servers, size_t n_servers)
 {
-	for (size_t i = 0; i < count; i++) {
-		bool ratio = has_ratio(&rows[i], n_servers);
-		FILE *file = chart_file(directory, &rows[i], ratio);
+	char path[PATH_MAX];
 
+	for (size_t i = 0; i < count; i++) {
+		bool ratio = has_ratio(&rows[i], n_servers), begun = false;
+		FILE *file;
+
+		/* What an earlier run left is replaced. */
+		for (size_t j = 0; j < i; j++)
+			begun = begun || (strcmp(rows[j].workload->group, rows[i].workload->group) == 0 &&
+					  has_ratio(&rows[j], n_servers) == ratio);
+		chart_path(directory, &rows[i], ratio, path);
+		file = fopen(path, begun ? "a" : "w");
 		if (!file)
 			return -errno;
-		fseek(file, 0, SEEK_END);
-		chart_line(file, &rows[i], servers, n_servers, ratio);
+		if (!begun)
+			chart_head(file, servers, n_servers);
+		chart_line(file, &rows[i], n_servers, ratio);
 		if (fclose(file) != 0)
 			return -errno;
 	}

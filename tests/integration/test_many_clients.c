@@ -24,6 +24,7 @@ enum {
 	FEW_DESCRIPTORS = 64,
 	MANY_FOR_FEW = 150,
 	FLOODS = 8,
+	PIECE_SIZE = 4096,
 	FLOOD_ROUNDS = 20,
 	SERVED_OF_A_FLOOD = 2 * 64 /* requests of one client in two turns */
 };
@@ -235,19 +236,26 @@ END_TEST
 
 /* ---- fairness ---- */
 
-/* Fills the flood's socket with requests that count it; returns how many are in it. */
+/* Fills the flood's socket with requests that count it, many in a piece, the last one cut short. Returns about how many there
+ * are. */
 static uint32_t fill(int fd, char name)
 {
-	struct crowd_rest rest = {{0}, 0, 0};
-	char payload[32];
+	char piece[PIECE_SIZE], payload[32];
 	uint32_t n = 0;
+	ssize_t sent;
+	size_t len;
 
-	for (bool sent = true; sent; n += sent) {
-		size_t len = (size_t)sprintf(payload, "/flood/%c", name) + 1;
-		len += (size_t)sprintf(payload + len, "%u", n + 1);
-		sent = crowd_try_send(fd, &rest, MESSAGE_WRITE, n, payload, len);
-	}
-	/* A part that has not got there is not finished: these sockets end with the round. */
+	do {
+		for (len = 0; len + MESSAGE_HEADER_SIZE + sizeof(payload) < sizeof(piece); n++) {
+			size_t payload_len = (size_t)sprintf(payload, "/flood/%c", name) + 1;
+			payload_len += (size_t)sprintf(payload + payload_len, "%u", n + 1);
+			struct message_header header = {.type = MESSAGE_WRITE, .request_id = n, .len = (uint32_t)payload_len};
+			message_write_header((unsigned char *)piece + len, &header);
+			memcpy(piece + len + MESSAGE_HEADER_SIZE, payload, payload_len);
+			len += MESSAGE_HEADER_SIZE + payload_len;
+		}
+		sent = send(fd, piece, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+	} while (sent == (ssize_t)len);
 	return n;
 }
 
