@@ -16,7 +16,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { HOT_NODES = 1000, ATTEMPTS = 10, QUIET_STEP_NS = 2000000, QUIET_NS = 20000, QUIET_STEPS = 2500 };
+enum { HOT_NODES = 100, ATTEMPTS = 10, QUIET_STEP_NS = 2000000, QUIET_NS = 20000, QUIET_STEPS = 2500 };
 
 static uint64_t now(clockid_t clock)
 {

@@ -68,6 +68,7 @@ const char *workload_error(const struct site *site, int error);
 
 /* workload_hot.c: small operations on a hot set of nodes; workload_growth.c: what may grow with what there is. */
 int hot_open(struct site *site);
+int hot_open_anywhere(struct site *site);
 int hot_open_sockets(struct site *site);
 int hot_open_beside(struct site *site);
 int hot_run_read(struct site *site, size_t operations);

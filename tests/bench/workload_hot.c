@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Small operations on a hot set of nodes that lie all over the store, by clients that wait for each answer or keep a fixed
+ * Small operations on a few nodes, the hot set, that lie all over the store, by clients that wait for each answer or keep a fixed
  * number of requests in flight. Link 0 is the one client; hot_run_sockets alone uses all links.
  */
 #include <errno.h>
@@ -13,6 +13,9 @@
 #include "bench/tree.h"
 #include "bench/workload.h"
 #include "wire/message.h"
+
+/* So many nodes that neither their pages nor the way to them are in the CPU's caches. */
+enum { ANYWHERE_NODES = 10000 };
 
 static int build(struct site *site)
 {
@@ -48,6 +51,12 @@ int hot_open(struct site *site)
 		site->writes.count = whole_batches(&site->writes, site->parameter);
 	}
 	return error ? error : link_open(site->server->socket, &site->link[0]);
+}
+
+int hot_open_anywhere(struct site *site)
+{
+	site->hot = ANYWHERE_NODES;
+	return hot_open(site);
 }
 
 int hot_open_sockets(struct site *site)
