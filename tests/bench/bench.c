@@ -41,7 +41,7 @@ struct bench {
 	const char *json_path;
 	const char *charts;
 	const char *ceilings;
-	char directory[64];
+	char directory[SERVER_PATH_MAX];
 	const char *only[NAMES_MAX]; /* names of workloads; none: all */
 	size_t n_only;
 	struct candidate candidates[MEASURE_SERVERS];

@@ -14,10 +14,12 @@ case " $BUILD_CFLAGS " in
 *) skip "the ceilings are for optimized code: $BUILD_CFLAGS" ;;
 esac
 
-output=$(mktemp) || exit 1
-trap 'rm "$output"' EXIT
-directory=/dev/shm
-[ -w "$directory" ] || directory=${TMPDIR:-/tmp}
+parent=/dev/shm
+[ -w "$parent" ] || parent=${TMPDIR:-/tmp}
+directory=$(mktemp -d "$parent/lxenstored-counted.XXXXXX") || exit 1
+output=$directory/output
+trap 'rm -r "$directory"' EXIT
+trap 'exit 1' HUP INT TERM
 ECHO="$TOP_BUILDDIR/tests/bench/echo" "$TOP_BUILDDIR/tests/bench/bench" --dir "$directory" \
 	--ceilings "${CEILINGS:-$TOP_SRCDIR/tests/bench/ceilings}" >"$output" 2>&1
 status=$?
