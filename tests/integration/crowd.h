@@ -12,18 +12,6 @@
  * test if it does not; nothing is awaited for longer than a minute.
  */
 
-/* Whether memory can be measured: in a sanitized daemon it cannot. */
-#if defined(__SANITIZE_ADDRESS__)
-#define CROWD_CAN_MEASURE false
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define CROWD_CAN_MEASURE false
-#endif
-#endif
-#ifndef CROWD_CAN_MEASURE
-#define CROWD_CAN_MEASURE true
-#endif
-
 /* How many: $CLIENTS, else 10,000. Raises this process's limit of descriptors for it. */
 size_t crowd_size(void);
 

@@ -3,8 +3,8 @@
  * SIGKILL in the middle of load, on one store for the whole test: whatever a kill damages stays there to be found. After each,
  * the file is checked, the daemon started again and its tree compared with what the clients know.
  *
- * $KILLS: kills in each mode (default 1000). $SEED: of all that is random, but for the moment at which the kernel's timer
- * strikes.
+ * $KILLS: kills in each mode (default: 1000, of a sanitized daemon 50). $SEED: of all that is random, but for the moment at which
+ * the kernel's timer strikes.
  */
 #include "integration/kill_counter.h"
 #include "integration/kill_tree.h"
@@ -30,7 +30,7 @@
 enum {
 	WRITERS = 6,
 	COUNTERS = 3,
-	KILLS_DEFAULT = 1000,
+	KILLS_DEFAULT = DAEMON_IS_SANITIZED ? 50 : 1000,
 	TEST_SECONDS = 3000,
 	TIMEOUT_MS = 60000,
 	ANSWERS_MAX = 1500,

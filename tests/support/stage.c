@@ -50,7 +50,7 @@ static int watched_below(void *context, const struct path *path, int (*found)(vo
 
 void stage_open(struct stage *stage, size_t size_limit)
 {
-	char path[128];
+	char directory[] = "/dev/shm/lxenstored-stage.XXXXXX", path[64], lock_path[72];
 	struct store_options options = {
 	    .path = path,
 	    .size_limit = size_limit ? size_limit : (size_t)64 << 20,
@@ -60,7 +60,6 @@ void stage_open(struct stage *stage, size_t size_limit)
 	};
 
 	*stage = (struct stage){
-	    .directory = "/dev/shm/lxenstored-stage.XXXXXX",
 	    .limits = {.nodes = UINT32_MAX, .node_size = UINT32_MAX, .node_permissions = UINT32_MAX},
 	};
 	log_init(&stage->log, true);
@@ -71,10 +70,16 @@ void stage_open(struct stage *stage, size_t size_limit)
 		bool guest = names[i] <= '9';
 		stage->clients[i].caller = (struct caller){guest ? (uint16_t)(names[i] - '0') : 0, DOMID_NONE, !guest};
 	}
-	if (!mkdtemp(stage->directory))
+	if (!mkdtemp(directory))
 		ck_abort_msg("no directory");
-	snprintf(path, sizeof(path), "%s/store.mdb", stage->directory);
-	if (store_open(&options, &stage->store))
+	snprintf(path, sizeof(path), "%s/store.mdb", directory);
+	snprintf(lock_path, sizeof(lock_path), "%s-lock", path);
+	int error = store_open(&options, &stage->store);
+	/* It is not opened again, and so nothing of it stays, whatever becomes of the test. */
+	unlink(path);
+	unlink(lock_path);
+	rmdir(directory);
+	if (error)
 		ck_abort_msg("no store");
 }
 
@@ -98,20 +103,12 @@ static void free_transactions(struct stage *stage)
 
 void stage_close(struct stage *stage)
 {
-	static const char *const files[] = {"store.mdb", "store.mdb-lock"};
-	char path[128];
-
 	if (!stage->store)
 		return;
 	free_transactions(stage);
 	store_close(stage->store);
 	stage->store = NULL;
 	arena_deinit(&stage->arena);
-	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
-		snprintf(path, sizeof(path), "%s/%s", stage->directory, files[i]);
-		unlink(path);
-	}
-	rmdir(stage->directory);
 }
 
 void stage_clear(struct stage *stage)

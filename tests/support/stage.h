@@ -55,7 +55,6 @@ struct stage_client {
 };
 
 struct stage {
-	char directory[64];
 	struct log log; /* errors only */
 	struct store *store;
 	struct tree_limits limits;
@@ -71,7 +70,7 @@ struct stage {
 
 /* Fails the running test if there is a fault. `size_limit`: of the store's file; 0: 64 MiB. */
 void stage_open(struct stage *stage, size_t size_limit);
-void stage_close(struct stage *stage); /* removes the directory */
+void stage_close(struct stage *stage);
 
 /* Forgets all transactions, and makes the tree what it was at the beginning; limits stay. */
 void stage_clear(struct stage *stage);

@@ -447,6 +447,7 @@ static const struct script scripts[] = {
      "/g/y 1; 1 end => EAGAIN"},
     {"... and not for the privileged", "A write /x 1; A start; A read /x => 1; B chmod /x n3; A write /y 1; A end"},
     {"GET_PERMS shows them to all", "A mkdir /x; A start; A perms /x => n0; B chmod /x n3; A write /y 1; A end => EAGAIN"},
+    {"... as they were at the start", "A mkdir /x; A start; B chmod /x n3; A perms /x => n0 | n3; A end => OK | EAGAIN"},
     {"SET_PERMS is never blind",
      "A mkdir /x; A start; B start; A chmod /x n1; B chmod /x n2; A end; B end => EAGAIN; A perms /x => n1"},
     {"a refusal is an answer", "A mkdir /g; A chmod /g n1; A write /x 1; 1 start; 1 read /x => EACCES; 1 write /g/y 1; B chmod "
@@ -514,6 +515,8 @@ static const struct script scripts[] = {
     {"... but what would have been refused there counts",
      "A mkdir /d; A chmod /d b0; 1 start; 1 write /d/n/x 1; 1 rm /d; B mkdir /d/n; B chmod /d/n n0; 1 end => EAGAIN"},
     {"one that was removed by itself must be", "A mkdir /d; A start; A write /d/n/x 1; A rm /d/n; B mkdir /d/n; A end => EAGAIN"},
+    {"what came and went below a directory that is made here",
+     "A mkdir /d; A start; A write /d/n/x 1; B write /d/n/y 1; B rm /d/n; A read /d/n/y => ENOENT; A end => OK | EAGAIN"},
     {"a directory that came and went is made",
      "A mkdir /d; A start; A write /d/n/x 1; B mkdir /d/n; B rm /d/n; A end; A ls /d/n => x"},
 
@@ -540,6 +543,8 @@ static const struct script scripts[] = {
 					    "B write /d/x/k 3; A end; A ls /d/x => n; A ls /d => x"},
     {"removed, made and removed again", "A write /d/x 1; A start; A rm /d; A write /d/y 1; A rm /d; A read /d/y => ENOENT; A "
 					"mkdir /d/z; A rm /d/z; A ls /d => (none); A end; A ls /d => (none)"},
+    {"a parent made again below a removal is nobody else's", "A mkdir /g; A chmod /g b0; A mkdir /g/d/x; A chmod /g/d/x n0; 1 "
+							     "start; 1 rm /g/d; 1 write /g/d/x/y 1; 1 end; A perms /g/d/x => b1"},
     {"many removals", "A write /d/a/x 1; A write /d/b/x 1; A start; A rm /d/a/x; A rm /d/b; A rm /d/a; A mkdir /d/b; A ls /d => "
 		      "b; A end; A ls /d => b"},
     {"the root stays", "A start; A rm / => EINVAL; A write /x 1; A end; 1 rm / => EACCES"},
@@ -569,6 +574,9 @@ static const struct script scripts[] = {
     {"what it gives back counts", "limit 3; A mkdir /d; A chmod /d b0; 1 write /d/x 1; 1 write /d/y 1; 1 write /d/z 1; 1 start; "
 				  "1 write /d/1 1 => ENOSPC; 1 rm /d/x; 1 write /d/1 1;"
 				  "1 write /d/2 1 => ENOSPC; 1 end; A ls /d => y z 1"},
+    {"who owns too much may change one node for another",
+     "A mkdir /d; A chmod /d b0; 1 mkdir /d/x; 1 mkdir /d/y; limit 1; 1 start; 1 rm /d/x; 1 mkdir /d/z; 1 mkdir /d/1 => ENOSPC; "
+     "1 end; A ls /d => y z"},
     {"what another has made of it need not be paid", "limit 2; A mkdir /d; A chmod /d b0; 1 start; 1 write /d/n/x 1; B mkdir "
 						     "/d/n; B write /d/o 1; B chmod /d/o b1; 1 end; A ls /d/n => x"},
     {"the privileged create for a guest without limit",

@@ -15,6 +15,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+enum { MANY = 64 * POOL_STEP, SPARSE = 8 * POOL_STEP };
+
 #define BLOCKS_AT ((size_t)LEDGER_FIRST_BLOCK * LEDGER_BLOCK_SIZE)
 
 static const unsigned char store_id[16] = "0123456789abcdef";
@@ -141,6 +143,66 @@ START_TEST(blocks_are_different_writable_and_as_many_as_the_limit_says)
 }
 END_TEST
 
+/* ---- memory goes back ---- */
+
+static size_t blocks_of_file(void)
+{
+	struct stat status;
+
+	ck_assert_int_eq(stat(path, &status), 0);
+	return (size_t)status.st_blocks * 512;
+}
+
+/* Takes `n` blocks and marks each with its number. */
+static void take_marked(uint32_t n, uint32_t numbers[])
+{
+	for (uint32_t i = 0; i < n; i++) {
+		numbers[i] = pool_take(&pool, 0);
+		ck_assert_uint_ne(numbers[i], 0);
+		memset(pool_block(&pool, numbers[i]), 0xff, LEDGER_BLOCK_SIZE);
+		pool_block(&pool, numbers[i])->base = numbers[i];
+	}
+}
+
+START_TEST(memory_goes_back_when_no_block_is_in_use)
+{
+	static uint32_t numbers[MANY];
+
+	open_with_limit(0);
+	take_marked(MANY, numbers);
+	ck_assert_uint_ge(blocks_of_file(), MANY * (size_t)LEDGER_BLOCK_SIZE);
+	for (uint32_t i = 0; i < MANY; i++)
+		pool_give(&pool, numbers[i]);
+	ck_assert_uint_eq(pool.blocks_used, 0);
+	ck_assert_uint_le(pool.blocks_total, POOL_TRIM_ABOVE);
+	ck_assert_uint_le(blocks_of_file(), 4 * LEDGER_HEADER_SIZE + POOL_TRIM_ABOVE * (size_t)LEDGER_BLOCK_SIZE);
+	pool_close(&pool);
+}
+END_TEST
+
+START_TEST(blocks_in_use_keep_their_memory_while_that_around_them_goes_back_and_comes_again)
+{
+	static uint32_t numbers[MANY], again[MANY];
+
+	open_with_limit(0);
+	take_marked(MANY, numbers);
+	for (uint32_t i = 0; i < MANY; i++) {
+		if (i % SPARSE)
+			pool_give(&pool, numbers[i]);
+	}
+	ck_assert_uint_lt(pool.blocks_total, MANY / 2);
+	take_marked(MANY - MANY / SPARSE, again);
+	ck_assert_uint_eq(pool.blocks_used, MANY);
+	for (uint32_t i = 0; i < MANY; i += SPARSE)
+		ck_assert_uint_eq(pool_block(&pool, numbers[i])->base, numbers[i]);
+	/* None was given twice. */
+	for (uint32_t i = 0; i < MANY - MANY / SPARSE; i++)
+		ck_assert_uint_eq(pool_block(&pool, again[i])->base, again[i]);
+	ck_assert_uint_eq(pool.blocks_end, MANY);
+	pool_close(&pool);
+}
+END_TEST
+
 /* A tmpfs of this size in the place of `directory`, seen by this process only; false where that is not allowed. */
 static bool mount_small(const char *directory, const char *options)
 {
@@ -212,6 +274,8 @@ int main(void)
 	tcase_add_test(cases, a_limit_without_room_for_blocks_is_refused);
 	tcase_add_test(cases, a_second_open_is_refused_until_the_first_is_closed);
 	tcase_add_test(cases, blocks_are_different_writable_and_as_many_as_the_limit_says);
+	tcase_add_test(cases, memory_goes_back_when_no_block_is_in_use);
+	tcase_add_test(cases, blocks_in_use_keep_their_memory_while_that_around_them_goes_back_and_comes_again);
 	tcase_add_test(cases, a_full_file_system_is_an_error_and_not_a_signal);
 	tcase_add_test(cases, a_slot_that_was_given_back_is_the_next_one_taken_and_is_clean);
 	suite_add_tcase(suite, cases);
