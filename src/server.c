@@ -137,7 +137,10 @@ static int open_store(struct server *server, const struct options *options)
 
 static int open_turn(struct server *server, const struct options *options)
 {
-	domains_init(&server->domains, options->own_domid, options->privileged_domid);
+	int error = domains_init(&server->domains, options->own_domid, options->privileged_domid, NULL);
+
+	if (error)
+		return error;
 	server->quotas = options->quotas;
 	server->turn.domains = &server->domains;
 	server->turn.quotas = &server->quotas;
@@ -266,6 +269,7 @@ void server_free(struct server *server)
 	if (server->turn_ready)
 		turn_deinit(&server->turn);
 	watch_index_free(server->turn.watches);
+	domains_deinit(&server->domains);
 	store_close(server->turn.store);
 	ledger_close(server->turn.ledger);
 	xen_close(server->xen);

@@ -188,11 +188,11 @@ static void connection_free(struct connection *connection)
 static int connection_new(struct socket_front *front, int fd)
 {
 	struct connection *connection = calloc(1, sizeof(*connection));
-	struct caller caller = domain_caller(front->turn->domains, front->turn->domains->own);
+	struct domain *own = domain_find(front->turn->domains, front->turn->domains->own);
 
 	if (!connection)
 		return -ENOMEM;
-	int error = client_init(&connection->client, front->turn, ++front->last_id, &caller);
+	int error = client_init(&connection->client, front->turn, ++front->last_id, own);
 	if (error) {
 		free(connection);
 		return error;

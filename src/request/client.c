@@ -8,9 +8,9 @@
 
 #include "request/turn.h"
 
-int client_init(struct client *client, struct turn *turn, uint64_t id, const struct caller *caller)
+int client_init(struct client *client, struct turn *turn, uint64_t id, struct domain *domain)
 {
-	*client = (struct client){.id = id, .caller = *caller, .watches = {.order = id}};
+	*client = (struct client){.id = id, .domain = domain, .watches = {.order = id}};
 	return ledger_connect(turn->ledger, id, &client->ledger);
 }
 

@@ -5,17 +5,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "domain/domain.h"
 #include "ledger/ledger.h"
 #include "store/transaction.h"
 #include "watch/watch.h"
-#include "wire/permissions.h"
 
 struct turn;
 
 /* One connection as requests know it: for whom it speaks, what it has set up. The front embeds it in its own connection. */
 struct client {
-	uint64_t id; /* unique in the daemon's life */
-	struct caller caller;
+	uint64_t id;	       /* unique in the daemon's life */
+	struct domain *domain; /* for which it speaks */
 	struct ledger_connection ledger;
 	struct watch_owner watches;
 
@@ -31,7 +31,7 @@ struct client {
 };
 
 /* -ENOSPC: the ledger has no room. */
-int client_init(struct client *client, struct turn *turn, uint64_t id, const struct caller *caller);
+int client_init(struct client *client, struct turn *turn, uint64_t id, struct domain *domain);
 
 /* Gives back watches, transactions and the ledger's part. Not while the turn has uncommitted changes. */
 void client_deinit(struct client *client, struct turn *turn);

@@ -40,7 +40,7 @@ static void drop(struct turn *turn, struct client *client, const char *why)
 		return;
 	client->events_dropped = true;
 	log_warning(turn->log, "connection %llu of domain %u: an event was dropped: %s", (unsigned long long)client->id,
-		    client->caller.domid, why);
+		    client->domain->caller.domid, why);
 }
 
 /* `path`: the event's, with its NUL. */
@@ -99,7 +99,7 @@ static int hit(void *context, struct watch *watch)
 {
 	struct delivery *delivery = context;
 	const struct change *change = delivery->change;
-	const struct caller *caller = &client_of(watch->owner)->caller;
+	const struct caller *caller = &client_of(watch->owner)->domain->caller;
 	int allowed = caller->privileged || may_read(caller, &change->now) || may_read(caller, &change->before);
 
 	if (!allowed)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The operations of docs/misc/xenstore.txt, but for CONTROL. Each decodes its arguments completely before it does anything.
+ * The table of operations, and those on nodes and transactions (docs/misc/xenstore.txt). Each decodes its arguments completely
+ * before it does anything.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -17,12 +18,12 @@ static bool is_in_transaction(const struct request *request)
 	return request->tree.transaction;
 }
 
-static int path_of(struct request *request, const char *given, size_t len, bool specials, struct path *out)
+int request_path_of(struct request *request, const char *given, size_t len, bool specials, struct path *out)
 {
 	const struct client *client = request->client;
-	size_t limit = client->caller.privileged ? 0 : request->turn->quotas->hard[QUOTA_PATH_MAX];
+	size_t limit = client->domain->caller.privileged ? 0 : request->turn->quotas->hard[QUOTA_PATH_MAX];
 
-	return path_canonicalize(given, len, client->caller.domid, specials, limit, request->path_buffer, out);
+	return path_canonicalize(given, len, client->domain->caller.domid, specials, limit, request->path_buffer, out);
 }
 
 int request_path(struct request *request, bool specials, struct path *out)
@@ -30,7 +31,7 @@ int request_path(struct request *request, bool specials, struct path *out)
 	size_t len;
 	const char *given = reader_string(&request->arguments, &len);
 
-	return given ? path_of(request, given, len, specials, out) : STATUS_EINVAL;
+	return given ? request_path_of(request, given, len, specials, out) : STATUS_EINVAL;
 }
 
 int request_number(struct request *request, uint64_t max, uint64_t *out)
@@ -184,11 +185,15 @@ static int operation_get_perms(struct request *request, struct reply *reply)
 static int drop_unknown_domains(const struct domains *domains, struct permission *permissions, size_t *n)
 {
 	size_t kept = 1;
+	int exists = domain_exists(domains, permissions[0].domid);
 
-	if (!domain_exists(domains, permissions[0].domid))
-		return STATUS_ENOENT;
+	if (exists <= 0)
+		return exists ? exists : STATUS_ENOENT;
 	for (size_t i = 1; i < *n; i++) {
-		if (permissions[i].domid == DOMID_ANY_NUMBER || domain_exists(domains, permissions[i].domid))
+		exists = permissions[i].domid == DOMID_ANY_NUMBER ? 1 : domain_exists(domains, permissions[i].domid);
+		if (exists < 0)
+			return exists;
+		if (exists)
 			permissions[kept++] = permissions[i];
 	}
 	*n = kept;
@@ -213,76 +218,6 @@ static int operation_set_perms(struct request *request, struct reply *reply)
 	return result ? result : tree_set_permissions(&request->tree, &path, permissions, n);
 }
 
-/* ---- watches ---- */
-
-/* The path of WATCH and UNWATCH; *hidden: what a relative path was completed with. */
-static int watch_path(struct request *request, struct path *path, size_t *hidden)
-{
-	size_t len;
-	const char *given = reader_string(&request->arguments, &len);
-
-	if (!given)
-		return STATUS_EINVAL;
-	int result = path_of(request, given, len, true, path);
-	if (!result)
-		*hidden = path_is_relative(given, len) ? path->len - len : 0;
-	return result;
-}
-
-static int operation_watch(struct request *request, struct reply *reply)
-{
-	struct client *client = request->client;
-	uint64_t depth;
-	size_t hidden, token_len;
-	struct path path;
-	struct watch *watch;
-	int result = watch_path(request, &path, &hidden);
-
-	if (result)
-		return result;
-	const char *token = reader_string(&request->arguments, &token_len);
-	if (!token)
-		return STATUS_EINVAL;
-	bool has_depth = reader_left(&request->arguments);
-	if (has_depth && (request_number(request, INT32_MAX, &depth) || request_end(request)))
-		return STATUS_EINVAL;
-	if (!client->caller.privileged && client->watches.count >= quota_limit(request->turn->quotas, QUOTA_WATCHES))
-		return STATUS_ENOSPC;
-	result = watch_add(request->turn->watches, &client->watches, &path, hidden, token, token_len, has_depth ? (int)depth : -1,
-			   &watch);
-	if (!result)
-		reply->watch = watch;
-	return result;
-}
-
-static int operation_unwatch(struct request *request, struct reply *reply)
-{
-	struct turn *turn = request->turn;
-	size_t hidden, token_len;
-	struct path path;
-	struct watch *watch;
-	int result = watch_path(request, &path, &hidden);
-
-	(void)reply;
-	if (result)
-		return result;
-	const char *token = reader_string(&request->arguments, &token_len);
-	if (!token || request_end(request))
-		return STATUS_EINVAL;
-	result = watch_find(turn->watches, &request->client->watches, &path, token, token_len, &watch);
-	if (!result)
-		watch_remove(turn->watches, watch);
-	return result;
-}
-
-static int operation_reset_watches(struct request *request, struct reply *reply)
-{
-	(void)reply;
-	watch_owner_clear(request->turn->watches, &request->client->watches);
-	client_forget_transactions(request->client);
-	return 0;
-}
-
 /* ---- transactions ---- */
 
 /* The next number that none of the client's open transactions has; never 0. */
@@ -304,9 +239,10 @@ static int operation_transaction_start(struct request *request, struct reply *re
 
 	if (is_in_transaction(request))
 		return STATUS_EBUSY;
-	if (!client->caller.privileged && client->n_transactions >= quota_limit(request->turn->quotas, QUOTA_TRANSACTIONS))
+	if (!client->domain->caller.privileged &&
+	    client->n_transactions >= quota_limit(request->turn->quotas, QUOTA_TRANSACTIONS))
 		return STATUS_ENOSPC;
-	int result = transaction_start(request->turn->store, &client->caller, &transaction);
+	int result = transaction_start(request->turn->store, &client->domain->caller, &transaction);
 	if (result)
 		return result;
 	transaction->id = next_transaction_id(client);
@@ -345,93 +281,6 @@ static int operation_transaction_end(struct request *request, struct reply *repl
 	turn->figures.conflicts += result == STATUS_EAGAIN;
 	int error = turn_end_transaction(turn, request->client, transaction);
 	return error ? error : result;
-}
-
-/* ---- domains ---- */
-
-static int domid_argument(struct request *request, uint16_t *out)
-{
-	uint64_t number;
-	int result = request_number(request, UINT16_MAX, &number);
-
-	if (result)
-		return result;
-	*out = (uint16_t)number;
-	return 0;
-}
-
-static int operation_get_domain_path(struct request *request, struct reply *reply)
-{
-	uint16_t domid;
-	int result = domid_argument(request, &domid);
-
-	if (!result)
-		result = request_end(request);
-	if (result)
-		return result;
-	char *text = arena_alloc(&request->turn->arena, PATH_DOMAIN_BUFFER);
-	if (!text)
-		return STATUS_ENOMEM;
-	reply_set(reply, text, path_of_domain(domid, text) + 1);
-	return 0;
-}
-
-static int operation_is_domain_introduced(struct request *request, struct reply *reply)
-{
-	uint16_t domid;
-	int result = domid_argument(request, &domid);
-
-	if (!result)
-		result = request_end(request);
-	if (result)
-		return result;
-	reply_set_string(reply, domid == DOMID_SELF_NUMBER || domain_exists(request->turn->domains, domid) ? "T" : "F");
-	return 0;
-}
-
-/* INTRODUCE needs rings: there is no domain to be had without. Arguments: domid, frame of the ring, event channel. */
-static int operation_introduce(struct request *request, struct reply *reply)
-{
-	size_t len;
-	uint64_t port;
-	uint16_t domid;
-	int result = domid_argument(request, &domid);
-
-	(void)reply;
-	if (!result && !reader_string(&request->arguments, &len))
-		result = STATUS_EINVAL;
-	if (!result)
-		result = request_number(request, UINT32_MAX, &port);
-	if (!result && domain_is_privileged(request->turn->domains, domid))
-		result = STATUS_EINVAL;
-	return result ? result : STATUS_ENOENT;
-}
-
-/* RELEASE and RESUME: of another domain than the daemon's own, of which there is none. */
-static int operation_on_domain(struct request *request, struct reply *reply)
-{
-	uint16_t domid;
-	int result = domid_argument(request, &domid);
-
-	(void)reply;
-	if (!result)
-		result = request_end(request);
-	if (!result && domain_is_privileged(request->turn->domains, domid))
-		result = STATUS_EINVAL;
-	return result ? result : STATUS_ENOENT;
-}
-
-static int operation_set_target(struct request *request, struct reply *reply)
-{
-	uint16_t domid, target;
-	int result = domid_argument(request, &domid);
-
-	(void)reply;
-	if (!result)
-		result = domid_argument(request, &target);
-	if (!result)
-		result = request_end(request);
-	return result ? result : STATUS_ENOENT;
 }
 
 /* ---- the table ---- */

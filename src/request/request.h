@@ -56,6 +56,9 @@ struct operation {
 /* Never NULL; for unknown types one without function. */
 const struct operation *operation_of(uint32_t type);
 
+/* `given` in its absolute form (in request->path_buffer), within the caller's path-max. STATUS_EINVAL. */
+int request_path_of(struct request *request, const char *given, size_t len, bool specials, struct path *out);
+
 /* The next argument as a path in its absolute form (in request->path_buffer). STATUS_EINVAL. */
 int request_path(struct request *request, bool specials, struct path *out);
 
@@ -67,3 +70,15 @@ int request_end(struct request *request);
 
 /* control.c */
 int operation_control(struct request *request, struct reply *reply);
+
+/* watch_operations.c */
+int operation_watch(struct request *request, struct reply *reply);
+int operation_unwatch(struct request *request, struct reply *reply);
+int operation_reset_watches(struct request *request, struct reply *reply);
+
+/* domain_operations.c */
+int operation_get_domain_path(struct request *request, struct reply *reply);
+int operation_is_domain_introduced(struct request *request, struct reply *reply);
+int operation_introduce(struct request *request, struct reply *reply);
+int operation_on_domain(struct request *request, struct reply *reply);
+int operation_set_target(struct request *request, struct reply *reply);

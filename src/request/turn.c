@@ -36,6 +36,8 @@ void turn_init(struct turn *turn)
 	arena_init(&turn->arena);
 	turn->runs = NULL;
 	turn->n_runs = turn->runs_capacity = 0;
+	turn->steps = NULL;
+	turn->n_steps = turn->steps_capacity = 0;
 	turn->ended = NULL;
 	turn->n_ended = turn->ended_capacity = 0;
 	turn->with_output = NULL;
@@ -47,6 +49,7 @@ void turn_deinit(struct turn *turn)
 {
 	arena_deinit(&turn->arena);
 	free(turn->runs);
+	free(turn->steps);
 	free(turn->ended);
 }
 
@@ -96,6 +99,40 @@ static void reopen_ended(struct turn *turn)
 	turn->n_ended = 0;
 }
 
+int turn_add_step(struct turn *turn, const struct turn_step *step)
+{
+	if (turn->n_steps == turn->steps_capacity) {
+		void *steps = turn->steps;
+		int error = grow(&steps, &turn->steps_capacity, sizeof(*turn->steps));
+		if (error) {
+			if (step->undo)
+				step->undo(step->context);
+			return error;
+		}
+		turn->steps = steps;
+	}
+	turn->steps[turn->n_steps++] = *step;
+	return 0;
+}
+
+static void commit_steps(struct turn *turn)
+{
+	for (size_t i = 0; i < turn->n_steps; i++) {
+		if (turn->steps[i].commit)
+			turn->steps[i].commit(turn->steps[i].context);
+	}
+	turn->n_steps = 0;
+}
+
+static void undo_steps(struct turn *turn)
+{
+	while (turn->n_steps) {
+		const struct turn_step *step = &turn->steps[--turn->n_steps];
+		if (step->undo)
+			step->undo(step->context);
+	}
+}
+
 static int remember_run(struct turn *turn, struct client *client)
 {
 	if (turn->n_runs == turn->runs_capacity) {
@@ -123,7 +160,7 @@ static void trace(struct turn *turn, const struct client *client, const char *di
 		text[n] = bytes[n] >= ' ' && bytes[n] < 127 ? bytes[n] : ' ';
 	text[n] = 0;
 	const char *name = message_type_name(type);
-	log_trace_line(turn->log, "%s d%u c%llu %s (%s)", direction, client->caller.domid, (unsigned long long)client->id,
+	log_trace_line(turn->log, "%s d%u c%llu %s (%s)", direction, client->domain->caller.domid, (unsigned long long)client->id,
 		       name ? name : "?", text);
 }
 
@@ -170,14 +207,14 @@ static int run_operation(struct turn *turn, struct client *client, const struct 
 	reader_init(&request->arguments, message->payload, message->header.len);
 	request->tree = (struct tree){
 	    .store = turn->store,
-	    .caller = client->caller,
+	    .caller = client->domain->caller,
 	    .limits = &turn->limits,
 	    .watched = watch_count(turn->watches) ? &turn->watched : NULL,
 	    .arena = &turn->arena,
 	};
 	if (!operation->run)
 		return STATUS_ENOSYS;
-	if (operation->flags & OPERATION_PRIVILEGED && !client->caller.privileged)
+	if (operation->flags & OPERATION_PRIVILEGED && !client->domain->caller.privileged)
 		return STATUS_EACCES;
 	if (operation->flags & OPERATION_IN_TRANSACTION && message->header.transaction_id) {
 		int result = client_transaction(client, message->header.transaction_id, &request->tree.transaction);
@@ -261,6 +298,7 @@ static void put_back(struct turn *turn)
 {
 	store_abort(turn->store);
 	ledger_cut(turn->ledger);
+	undo_steps(turn);
 	reopen_ended(turn);
 }
 
@@ -268,13 +306,18 @@ static int commit_store(struct turn *turn)
 {
 	int fault = turn->store->fault;
 
-	if (fault || !store_tag(turn->store))
+	if (fault)
 		return fault;
+	if (!store_tag(turn->store)) {
+		commit_steps(turn);
+		return 0;
+	}
 	fault = store_commit(turn->store);
 	if (fault)
 		return fault;
 	turn->figures.commits++;
 	ledger_commit(turn->ledger);
+	commit_steps(turn);
 	free_ended(turn);
 	return 0;
 }
@@ -352,7 +395,39 @@ bool turn_run_next(struct turn *turn, struct client *client)
 		return false;
 	if (run_message(turn, client, &message))
 		run_again(turn);
-	else if (!store_tag(turn->store))
+	else if (!store_tag(turn->store)) {
+		commit_steps(turn);
 		turn->n_runs = 0;
+	}
 	return true;
+}
+
+static int try_work(struct turn *turn, turn_work *work, void *context)
+{
+	struct changes changes = {0};
+
+	arena_reset(&turn->arena);
+	int result = work(context, turn, &changes);
+	int fault = result < 0 ? result : turn->store->fault;
+	if (!fault && !result)
+		fault = events_append(turn, &changes);
+	if (!fault)
+		fault = commit_store(turn);
+	return fault ? fault : result;
+}
+
+int turn_run_work(struct turn *turn, turn_work *work, void *context)
+{
+	int result = 0;
+
+	turn_commit(turn);
+	for (int i = 0; i < TRIES_ALONE; i++) {
+		result = try_work(turn, work, context);
+		if (result >= 0)
+			break;
+		put_back(turn);
+		if (result != -ENOSPC || store_make_room(turn->store))
+			break;
+	}
+	return result;
 }

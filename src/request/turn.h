@@ -11,6 +11,7 @@
 #include "domain/quota.h"
 #include "ledger/ledger.h"
 #include "request/client.h"
+#include "request/rings.h"
 #include "store/changes.h"
 #include "store/store.h"
 #include "watch/watch.h"
@@ -19,6 +20,16 @@
 struct turn_ended {
 	struct client *client;
 	struct transaction *transaction;
+};
+
+/*
+ * A change of memory that a request has made and that mirrors the store: `commit` completes it once the turn is committed,
+ * `undo` takes it back when the turn has failed (the latest step first). Neither can fail; either may be NULL.
+ */
+struct turn_step {
+	void (*commit)(void *context);
+	void (*undo)(void *context);
+	void *context;
 };
 
 /* Counters for CONTROL. */
@@ -41,6 +52,7 @@ struct turn {
 	struct ledger *ledger;
 	struct watch_index *watches;
 	struct domains *domains;
+	const struct rings *rings; /* NULL with --no-xen */
 	struct quotas *quotas;
 	struct tree_limits limits; /* of quotas; turn_quotas_changed */
 	struct log *log;
@@ -49,6 +61,8 @@ struct turn {
 	struct watched_paths watched; /* of `watches`, as the store asks for them */
 	struct client **runs;	      /* whose requests were run since the last commit, in order */
 	size_t n_runs, runs_capacity;
+	struct turn_step *steps;
+	size_t n_steps, steps_capacity;
 	struct turn_ended *ended; /* freed with the commit */
 	size_t n_ended, ended_capacity;
 	struct client *with_output; /* whose output is to be sent at the end of the turn, or whose request has been put off */
@@ -72,6 +86,19 @@ void turn_commit(struct turn *turn);
  * The request that is run has ended this transaction of its client: it is freed once that is certain. -ENOMEM: it is not ended.
  */
 int turn_end_transaction(struct turn *turn, struct client *client, struct transaction *transaction);
+
+/*
+ * Notes a step of the request that is run; only for one that will succeed. -ENOMEM: undone already. A step of a request that
+ * changes nothing in the store is committed right behind it.
+ */
+int turn_add_step(struct turn *turn, const struct turn_step *step);
+
+/*
+ * Runs work of the daemon's own in a turn of its own: commits what there is, calls `work`, sees to events of `changes`, and
+ * commits. Tried again while there is room to be made. 0, a status of `work` (then nothing has been done), or a fault (the same).
+ */
+typedef int turn_work(void *context, struct turn *turn, struct changes *changes);
+int turn_run_work(struct turn *turn, turn_work *work, void *context);
 
 /* Remembers that the client has output to be sent. */
 void turn_note_output(struct turn *turn, struct client *client);

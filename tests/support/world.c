@@ -74,7 +74,15 @@ int world_init(struct world *world, const struct world_options *options)
 		world_deinit(world);
 		return error;
 	}
-	domains_init(&world->domains, WORLD_GUEST, DOMID_PRIVILEGED);
+	struct domain *guest;
+	error = domains_init(&world->domains, DOMID_PRIVILEGED, DOMID_PRIVILEGED, NULL);
+	if (!error)
+		error = domain_get(&world->domains, WORLD_GUEST, &guest);
+	if (error) {
+		world_deinit(world);
+		return error;
+	}
+	guest->introduced = true;
 	quotas_init(&world->quotas);
 	world->turn.domains = &world->domains;
 	world->turn.quotas = &world->quotas;
@@ -110,6 +118,7 @@ void world_deinit(struct world *world)
 		log_deinit(&world->log);
 	}
 	watch_index_free(world->turn.watches);
+	domains_deinit(&world->domains);
 	store_close(world->turn.store);
 	ledger_close(world->turn.ledger);
 	if (world->directory_is_ours)
@@ -173,9 +182,11 @@ int world_set_node(struct world *world, const char *path, const char *value, con
 struct world_client *world_client(struct world *world, uint16_t domid, bool privileged)
 {
 	struct world_client *client = need(calloc(1, sizeof(*client)));
-	struct caller caller = {.domid = domid, .target = DOMID_NONE, .privileged = privileged};
+	struct domain *domain;
 
-	if (client_init(&client->client, &world->turn, ++world->last_client_id, &caller)) {
+	need(domain_get(&world->domains, domid, &domain) ? NULL : domain);
+	domain->caller.privileged = privileged;
+	if (client_init(&client->client, &world->turn, ++world->last_client_id, domain)) {
 		free(client);
 		return NULL;
 	}

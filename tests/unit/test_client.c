@@ -131,20 +131,20 @@ END_TEST
 
 START_TEST(only_so_many_clients_have_room_in_the_ledger)
 {
-	const struct caller caller = {.domid = WORLD_GUEST, .target = DOMID_NONE};
+	struct domain *guest = scene.guest->client.domain;
 	struct client *clients = calloc(LEDGER_SLOTS, sizeof(*clients));
 	size_t n = 0;
 	int result = 0;
 
 	ck_assert_ptr_nonnull(clients);
 	while (n < LEDGER_SLOTS && !result) {
-		result = client_init(&clients[n], &scene.world.turn, 1000 + n, &caller);
+		result = client_init(&clients[n], &scene.world.turn, 1000 + n, guest);
 		n += !result;
 	}
 	ck_assert_int_eq(result, -ENOSPC);
 	ck_assert_uint_eq(n, LEDGER_SLOTS - 2);
 	client_deinit(&clients[0], &scene.world.turn);
-	ck_assert_int_eq(client_init(&clients[0], &scene.world.turn, 1, &caller), 0);
+	ck_assert_int_eq(client_init(&clients[0], &scene.world.turn, 1, guest), 0);
 	while (n)
 		client_deinit(&clients[--n], &scene.world.turn);
 	free(clients);
