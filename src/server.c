@@ -17,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "front/connection.h"
 #include "front/socket.h"
 #include "front/xen.h"
 #include "request/turn.h"
@@ -34,6 +35,7 @@ struct server {
 	struct quotas quotas;
 	struct turn turn;
 	bool turn_ready;
+	struct front front;
 	struct socket_front *socket;
 	char run_directory[FILE_NAME_SIZE];
 };
@@ -150,6 +152,7 @@ static int open_turn(struct server *server, const struct options *options)
 		return -ENOMEM;
 	turn_init(&server->turn);
 	server->turn_ready = true;
+	front_init(&server->front, server->loop, &server->turn);
 	return 0;
 }
 
@@ -162,7 +165,7 @@ static int open_socket(struct server *server)
 	if (!path || !*path)
 		path = default_path;
 	if (!error)
-		error = socket_front_open(server->loop, &server->turn, path, &server->socket);
+		error = socket_front_open(&server->front, path, &server->socket);
 	if (error)
 		log_error(server->log, "socket %s: %s", path, strerror(-error));
 	return error;
@@ -265,7 +268,10 @@ void server_free(struct server *server)
 {
 	if (!server)
 		return;
+	if (server->turn_ready)
+		front_finish(&server->front);
 	socket_front_close(server->socket);
+	front_deinit(&server->front);
 	if (server->turn_ready)
 		turn_deinit(&server->turn);
 	watch_index_free(server->turn.watches);

@@ -3,13 +3,11 @@
 
 #include <stddef.h>
 
-#include "request/turn.h"
-
-struct ev_loop;
+#include "front/connection.h"
 
 /*
- * The Unix socket front end: accepts connections, brings their bytes into the ledger and the ledger's output back, and ends
- * the turn before the event loop waits again. All its clients speak for the daemon's own domain.
+ * The Unix socket front end: accepts connections, brings their bytes into the ledger and the ledger's output back. All its
+ * clients speak for the daemon's own domain.
  */
 struct socket_front;
 
@@ -17,9 +15,9 @@ struct socket_front;
  * Listens at `path` (a socket left there is replaced) with mode 0600. *out: freed by socket_front_close. -ENAMETOOLONG;
  * else -errno of socket, bind or listen.
  */
-int socket_front_open(struct ev_loop *loop, struct turn *turn, const char *path, struct socket_front **out);
+int socket_front_open(struct front *front, const char *path, struct socket_front **out);
 
-/* Closes all connections and removes the socket. Accepts NULL. */
-void socket_front_close(struct socket_front *front);
+/* Closes all connections and removes the socket; not while the turn has uncommitted changes. Accepts NULL. */
+void socket_front_close(struct socket_front *sockets);
 
-size_t socket_front_connections(const struct socket_front *front);
+size_t socket_front_connections(const struct socket_front *sockets);

@@ -22,7 +22,8 @@ enum { ROUNDS = 10000 };
 
 static struct world world;
 static struct ev_loop *loop;
-static struct socket_front *front;
+static struct front front;
+static struct socket_front *sockets;
 static struct sockaddr_un address;
 
 static void start(void)
@@ -30,14 +31,17 @@ static void start(void)
 	ck_assert_int_eq(world_init(&world, NULL), 0);
 	loop = ev_loop_new(EVFLAG_AUTO);
 	ck_assert_ptr_nonnull(loop);
+	front_init(&front, loop, &world.turn);
 	address.sun_family = AF_UNIX;
 	snprintf(address.sun_path, sizeof(address.sun_path), "%s/socket", world.directory);
-	ck_assert_int_eq(socket_front_open(loop, &world.turn, address.sun_path, &front), 0);
+	ck_assert_int_eq(socket_front_open(&front, address.sun_path, &sockets), 0);
 }
 
 static void stop(void)
 {
-	socket_front_close(front);
+	front_finish(&front);
+	socket_front_close(sockets);
+	front_deinit(&front);
 	world_deinit(&world);
 	ev_loop_destroy(loop);
 }
@@ -51,13 +55,13 @@ static void turn_loop(void)
 static int connect_client(void)
 {
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	size_t before = socket_front_connections(front);
+	size_t before = socket_front_connections(sockets);
 
 	ck_assert_int_ge(fd, 0);
 	ck_assert_int_eq(connect(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
-	for (int i = 0; i < ROUNDS && socket_front_connections(front) == before; i++)
+	for (int i = 0; i < ROUNDS && socket_front_connections(sockets) == before; i++)
 		turn_loop();
-	ck_assert_uint_eq(socket_front_connections(front), before + 1);
+	ck_assert_uint_eq(socket_front_connections(sockets), before + 1);
 	return fd;
 }
 
@@ -127,9 +131,9 @@ static void ended(int fd)
 
 static void connections(size_t n)
 {
-	for (int i = 0; i < ROUNDS && socket_front_connections(front) != n; i++)
+	for (int i = 0; i < ROUNDS && socket_front_connections(sockets) != n; i++)
 		turn_loop();
-	ck_assert_uint_eq(socket_front_connections(front), n);
+	ck_assert_uint_eq(socket_front_connections(sockets), n);
 }
 
 /* ---- opening and closing ---- */
@@ -141,7 +145,7 @@ START_TEST(a_name_that_does_not_fit_an_address_is_refused)
 
 	memset(path, 'p', sizeof(path));
 	path[sizeof(path) - 1] = 0;
-	ck_assert_int_eq(socket_front_open(loop, &world.turn, path, &other), -ENAMETOOLONG);
+	ck_assert_int_eq(socket_front_open(&front, path, &other), -ENAMETOOLONG);
 }
 END_TEST
 
@@ -149,7 +153,7 @@ START_TEST(a_place_where_no_socket_can_be_is_refused)
 {
 	struct socket_front *other;
 
-	ck_assert_int_eq(socket_front_open(loop, &world.turn, "/nonexistent/socket", &other), -ENOENT);
+	ck_assert_int_eq(socket_front_open(&front, "/nonexistent/socket", &other), -ENOENT);
 }
 END_TEST
 
@@ -181,7 +185,7 @@ START_TEST(a_socket_that_was_left_is_replaced_and_ours_is_removed)
 	snprintf(left.sun_path, sizeof(left.sun_path), "%s", path);
 	ck_assert_int_eq(bind(fd, (const struct sockaddr *)&left, sizeof(left)), 0);
 	close(fd);
-	ck_assert_int_eq(socket_front_open(loop, &world.turn, path, &other), 0);
+	ck_assert_int_eq(socket_front_open(&front, path, &other), 0);
 	socket_front_close(other);
 	ck_assert_int_ne(stat(path, &status), 0);
 }
@@ -196,8 +200,8 @@ START_TEST(closing_ends_all_connections_and_gives_all_back)
 	answered(fds[0], MESSAGE_WATCH_EVENT, 0);
 	send_request(fds[1], MESSAGE_TRANSACTION_START, "", 1);
 	answered(fds[1], MESSAGE_TRANSACTION_START, 0);
-	socket_front_close(front);
-	front = NULL;
+	socket_front_close(sockets);
+	sockets = NULL;
 	ck_assert_uint_eq(watch_count(world.turn.watches), 0);
 	ck_assert_ptr_null(world.turn.store->transactions);
 	for (int i = 0; i < 2; i++) {
@@ -271,7 +275,7 @@ START_TEST(a_client_that_asks_much_reads_nothing_and_ends_gets_all_its_answers_w
 	ck_assert_int_eq(shutdown(fd, SHUT_WR), 0);
 	for (int i = 0; i < 100; i++)
 		turn_loop();
-	ck_assert_uint_eq(socket_front_connections(front), 1);
+	ck_assert_uint_eq(socket_front_connections(sockets), 1);
 	for (uint32_t i = 0; i < REQUESTS; i++)
 		answered(fd, MESSAGE_READ, i);
 	ended(fd);
