@@ -18,6 +18,7 @@ enum {
 	STORE_KEY_ACCOUNT = 'a',    /* what a domain owns: 'a' and the domid, big-endian */
 	STORE_KEY_META = 'm',	    /* "m": struct store_meta */
 	STORE_KEY_GENERATION = 'g', /* "g": uint64_t, generations up to here may have been given out */
+	STORE_KEY_WATCH = 'w',	    /* a watch: 'w', the connection's id and the watch's serial, 8 bytes each, big-endian */
 
 	STORE_KEY_SLASH = 0x01,	     /* in node keys: '/' before a component that is not the last */
 	STORE_KEY_LAST_SLASH = 0x00, /* in node keys: '/' before the last component */
@@ -52,3 +53,14 @@ enum { STORE_NODE_LONG_CHILDREN = 1 /* some children have had 'l' keys */ };
 struct store_account {
 	uint64_t nodes; /* nodes the domain owns */
 } __attribute__((packed));
+
+/* Record of a 'w' key: the head, then path_len bytes of path and token_len bytes of token, without NULs. */
+struct store_watch {
+	uint16_t domid;	   /* for whom the connection speaks */
+	uint16_t hidden;   /* bytes at the front of an event's path that are left out: set by a relative path */
+	int32_t depth;	   /* levels below the path that still fire; -1: all */
+	uint16_t path_len; /* absolute, or a special node's name */
+	uint16_t token_len;
+} __attribute__((packed));
+
+enum { STORE_WATCH_KEY_SIZE = 1 + 8 + 8 };

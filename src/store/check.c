@@ -235,6 +235,16 @@ static void check_account(struct walk *walk)
 	walk->owned[key[1] << 8 | key[2]] -= account.nodes;
 }
 
+static bool watch_is_whole(const struct reader_walk *records)
+{
+	struct store_watch watch;
+
+	if (records->record_len < sizeof(watch))
+		return false;
+	memcpy(&watch, records->record, sizeof(watch));
+	return records->record_len == sizeof(watch) + watch.path_len + watch.token_len;
+}
+
 static void check_record(struct walk *walk)
 {
 	const unsigned char *key = walk->records->key;
@@ -251,6 +261,10 @@ static void check_record(struct walk *walk)
 	case STORE_KEY_META:
 	case STORE_KEY_GENERATION:
 		if (key_len == 1)
+			return;
+		break;
+	case STORE_KEY_WATCH:
+		if (key_len == STORE_WATCH_KEY_SIZE && watch_is_whole(walk->records))
 			return;
 		break;
 	default:
