@@ -81,6 +81,7 @@ UNIT_TESTS = \
 	tests/unit/test_permissions \
 	tests/unit/test_pool \
 	tests/unit/test_quota \
+	tests/unit/test_recent \
 	tests/unit/test_reply \
 	tests/unit/test_room \
 	tests/unit/test_snapshot \
@@ -103,6 +104,8 @@ tests_unit_test_listing_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_listing_LDADD = $(TEST_LIBS)
 tests_unit_test_node_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_node_LDADD = $(TEST_LIBS)
+tests_unit_test_recent_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_recent_LDADD = $(TEST_LIBS)
 tests_unit_test_room_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_room_LDADD = $(TEST_LIBS)
 tests_unit_test_snapshot_CPPFLAGS = $(TEST_CPPFLAGS)

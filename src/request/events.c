@@ -83,13 +83,11 @@ static bool may_read(const struct caller *caller, const struct permission_list *
 static int may_read_parent(struct turn *turn, const struct caller *caller, const struct change *change)
 {
 	struct path parent = {change->path.text, path_parent_len(&change->path)};
-	struct MDB_txn *txn;
 	struct node node;
 
 	if (change->parent.entries || !parent.len)
 		return may_read(caller, &change->parent);
-	txn = store_view(turn->store);
-	int result = txn ? node_get(turn->store, txn, &parent, &node) : -EIO;
+	int result = node_look(turn->store, &parent, &node);
 	if (result)
 		return result < 0 ? result : 0;
 	return permissions_for(node.permissions, node.n_permissions, caller) & PERMISSION_READ;

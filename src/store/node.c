@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "store/key.h"
+#include "store/recent.h"
 #include "store/tombstone.h"
 
 bool node_decode(const void *record, size_t len, struct node *out)
@@ -45,28 +46,43 @@ static int damaged(struct store *store, const struct path *path)
 	return -EIO;
 }
 
-static int get_by_key(struct store *store, struct MDB_txn *txn, const struct path *path, struct key *key, struct node *out)
+static int get_record(struct store *store, struct MDB_txn *txn, const struct path *path, MDB_val *record, struct node *out)
 {
-	MDB_val name = {key->len, key->bytes}, record;
-	int code = mdb_get(txn, store->dbi, &name, &record);
+	struct key key;
 
+	key_of_path(store->meta.hash_key, path, &key);
+	MDB_val name = {key.len, key.bytes};
+	int code = mdb_get(txn, store->dbi, &name, record);
 	if (code == MDB_NOTFOUND)
 		return STATUS_ENOENT;
 	if (code)
 		return store_failed(store, code);
-	if (!node_decode(record.mv_data, record.mv_size, out))
+	if (!node_decode(record->mv_data, record->mv_size, out))
 		return damaged(store, path);
-	if (key_is_long(key) && (out->path_len != path->len || memcmp(out->path, path->text, path->len)))
+	if (key_is_long(&key) && (out->path_len != path->len || memcmp(out->path, path->text, path->len)))
 		return STATUS_ENOENT;
 	return 0;
 }
 
 int node_get(struct store *store, struct MDB_txn *txn, const struct path *path, struct node *out)
 {
-	struct key key;
+	MDB_val record;
 
-	key_of_path(store->meta.hash_key, path, &key);
-	return get_by_key(store, txn, path, &key, out);
+	return get_record(store, txn, path, &record, out);
+}
+
+int node_look(struct store *store, const struct path *path, struct node *out)
+{
+	MDB_val record;
+	record.mv_data = (void *)(uintptr_t)recent_find(store->recent, path, &record.mv_size);
+
+	if (record.mv_data && node_decode(record.mv_data, record.mv_size, out))
+		return 0;
+	struct MDB_txn *txn = store_view(store);
+	int result = txn ? get_record(store, txn, path, &record, out) : -EIO;
+	if (!result)
+		recent_keep(store->recent, path, record.mv_data, record.mv_size);
+	return result;
 }
 
 /* Puts the record together in the scratch buffer, since what `node` points to may be moved by the put. */
@@ -105,7 +121,10 @@ static int put(struct store *store, const struct path *path, const struct node *
 
 	MDB_val name = {key.len, key.bytes}, record = {size, store->scratch};
 	int code = mdb_put(txn, store->dbi, &name, &record, 0);
-	return code ? store_failed(store, code) : 0;
+	if (code)
+		return store_failed(store, code);
+	recent_changed(store->recent, path, store->scratch, size);
+	return 0;
 }
 
 /* ---- accounts ---- */
@@ -160,7 +179,7 @@ static int tell_parent(struct store *store, const struct path *path, uint64_t ge
 
 	if (!parent.len)
 		return 0;
-	int result = node_get(store, store->write, &parent, &node);
+	int result = node_look(store, &parent, &node);
 	if (result == STATUS_ENOENT)
 		return store_failed(store, ENOENT);
 	if (result)
@@ -352,6 +371,7 @@ static int remove_record(struct subtree_walk *walk, MDB_cursor *cursor, const st
 
 	if (code)
 		return store_failed(walk->store, code);
+	recent_forget_all(walk->store->recent);
 	if (owner != walk->owner) {
 		/* The put may move the records under the cursor; LMDB keeps cursors of the transaction right. */
 		int error = settle_owner(walk);

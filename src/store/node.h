@@ -36,6 +36,12 @@ bool node_decode(const void *record, size_t len, struct node *out);
 int node_get(struct store *store, struct MDB_txn *txn, const struct path *path, struct node *out);
 
 /*
+ * The same in the state that store_view would return; cheaper for a node that was looked at lately (store/recent.h). What
+ * `out` points to is valid until the next node_look or change.
+ */
+int node_look(struct store *store, const struct path *path, struct node *out);
+
+/*
  * Changes, all in the turn's write transaction; faults are also noted in the store, so a caller may go on and check
  * store->fault once. They do not look at permissions or quotas and make no events.
  */
@@ -44,7 +50,7 @@ int node_get(struct store *store, struct MDB_txn *txn, const struct path *path, 
 int node_create(struct store *store, const struct path *path, const struct permission *permissions, size_t n_permissions,
 		const void *value, size_t value_len);
 
-/* `node` is the node as it is now (of node_get in the write transaction or in store_view). */
+/* `node` is the node as it is now (of node_look, or of node_get in the write transaction or in store_view). */
 int node_set_value(struct store *store, const struct path *path, const struct node *node, const void *value, size_t value_len);
 int node_set_permissions(struct store *store, const struct path *path, const struct node *node,
 			 const struct permission *permissions, size_t n_permissions);

@@ -22,6 +22,7 @@
 #include "store/check.h"
 #include "store/listing.h"
 #include "store/node.h"
+#include "store/recent.h"
 #include "store/snapshot.h"
 #include "store/tombstone.h"
 
@@ -113,6 +114,7 @@ void store_abort(struct store *store)
 	store->dirty = false;
 	store->fault = 0;
 	store->generation_promised = store->generation_reserved;
+	recent_forget_all(store->recent);
 	if (store->tombstones)
 		tombstones_undo(store->tombstones, store->generation_committed);
 }
@@ -384,6 +386,11 @@ int store_open(const struct store_options *options, struct store **out)
 	if (!store)
 		return -ENOMEM;
 	store->log = options->log;
+	store->recent = recent_new();
+	if (!store->recent) {
+		free(store);
+		return -ENOMEM;
+	}
 	error = reserve_locks(options);
 	if (!error)
 		error = open_environment(store, options);
@@ -410,6 +417,7 @@ void store_close(struct store *store)
 	listings_forget(store);
 	snapshots_free(store);
 	tombstones_free(store->tombstones);
+	recent_free(store->recent);
 	if (store->read)
 		mdb_txn_abort(store->read);
 	if (store->env)

@@ -17,6 +17,7 @@ struct listing;
 struct snapshot;
 struct transaction;
 struct tombstones;
+struct recent;
 
 /*
  * The store: one LMDB environment, at most one write transaction (the turn's), one reader of the newest committed state, and
@@ -59,6 +60,7 @@ struct store {
 	size_t n_snapshots;
 	struct transaction *transactions; /* open ones, oldest first */
 	struct tombstones *tombstones;
+	struct recent *recent;
 
 	unsigned char scratch[STORE_RECORD_MAX]; /* a record being put together */
 };

@@ -26,8 +26,7 @@ static int look(struct tree *tree, const struct path *path, struct node *out, bo
 	if (tree->transaction)
 		return transaction_look(tree->transaction, path, out, overlaid);
 	*overlaid = false;
-	struct MDB_txn *txn = store_view(tree->store);
-	return txn ? node_get(tree->store, txn, path, out) : -EIO;
+	return node_look(tree->store, path, out);
 }
 
 static size_t transaction_limit(const struct tree *tree)

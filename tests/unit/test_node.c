@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DOMAINS = 50 };
+enum { DOMAINS = 50, LOOKS = 20 };
 
 static struct stage stage;
 static struct store *store;
@@ -395,6 +395,103 @@ START_TEST(children_are_those_one_level_below)
 }
 END_TEST
 
+/* ---- looking again ---- */
+
+/* The value as one sees it who has looked often. */
+static void looks_like(const char *text, const char *value)
+{
+	struct path path = as_path(text);
+	struct node node;
+
+	for (int i = 0; i < LOOKS; i++) {
+		if (node_look(store, &path, &node))
+			ck_abort_msg("%.99s is missing", text);
+		ck_assert_uint_eq(node.value_len, strlen(value));
+		ck_assert_mem_eq(node.value, value, node.value_len);
+	}
+}
+
+static void is_not_seen(const char *text)
+{
+	struct path path = as_path(text);
+	struct node node;
+
+	for (int i = 0; i < LOOKS; i++)
+		ck_assert_int_eq(node_look(store, &path, &node), STATUS_ENOENT);
+}
+
+static void set(const char *text, const char *value)
+{
+	struct path path = as_path(text);
+	struct node node;
+
+	ck_assert_int_eq(node_look(store, &path, &node), 0);
+	ck_assert_int_eq(node_set_value(store, &path, &node, value, strlen(value)), 0);
+}
+
+START_TEST(a_look_shows_each_change_and_what_is_there_after_it_was_undone)
+{
+	create("/a", 0);
+	looks_like("/a", "");
+	set("/a", "one");
+	looks_like("/a", "one");
+	ck_assert_int_eq(store_commit(store), 0);
+	looks_like("/a", "one");
+	set("/a", "two");
+	looks_like("/a", "two");
+	store_abort(store);
+	looks_like("/a", "one");
+}
+END_TEST
+
+START_TEST(a_look_shows_permissions_and_the_list_of_children_anew)
+{
+	struct permission other = {2, 0, 0};
+	struct path path = as_path("/a");
+	struct node node;
+
+	create("/a", 1);
+	looks_like("/a", "");
+	ck_assert_int_eq(node_look(store, &path, &node), 0);
+	ck_assert_int_eq(node_set_permissions(store, &path, &node, &other, 1), 0);
+	ck_assert_int_eq(node_look(store, &path, &node), 0);
+	ck_assert_uint_eq(node.permissions[0].domid, 2);
+	create("/a/b", 1);
+	ck_assert_int_eq(node_look(store, &path, &node), 0);
+	ck_assert_uint_eq(node.children_generation, get("/a").children_generation);
+	ck_assert_uint_eq(node.children_generation, get("/a/b").created);
+}
+END_TEST
+
+START_TEST(what_was_removed_with_all_below_is_not_seen_until_that_is_undone)
+{
+	create("/a", 0);
+	create("/a/b", 0);
+	set("/a/b", "value");
+	ck_assert_int_eq(store_commit(store), 0);
+	looks_like("/a/b", "value");
+	looks_like("/a", "");
+	struct path path = as_path("/a");
+	ck_assert_int_eq(node_remove(store, &path), 0);
+	is_not_seen("/a");
+	is_not_seen("/a/b");
+	store_abort(store);
+	looks_like("/a/b", "value");
+}
+END_TEST
+
+START_TEST(what_was_made_is_not_seen_after_it_was_undone)
+{
+	struct permission permission = {0, 0, 0};
+	struct path path = as_path("/a");
+
+	ck_assert_int_eq(node_create(store, &path, &permission, 1, "value", 5), 0);
+	looks_like("/a", "value");
+	store_abort(store);
+	is_not_seen("/a");
+}
+END_TEST
+
 START_TEST(a_record_that_is_too_short_is_none)
 {
 	struct store_node head = {.n_permissions = 2, .path_len = 3};
@@ -432,6 +529,10 @@ int main(void)
 	tcase_add_test(tcase, a_subtree_takes_its_long_nodes_and_no_others);
 	tcase_add_test(tcase, only_what_is_below_goes);
 	tcase_add_test(tcase, children_are_those_one_level_below);
+	tcase_add_test(tcase, a_look_shows_each_change_and_what_is_there_after_it_was_undone);
+	tcase_add_test(tcase, a_look_shows_permissions_and_the_list_of_children_anew);
+	tcase_add_test(tcase, what_was_removed_with_all_below_is_not_seen_until_that_is_undone);
+	tcase_add_test(tcase, what_was_made_is_not_seen_after_it_was_undone);
 	tcase_add_test(tcase, a_record_that_is_too_short_is_none);
 	suite_add_tcase(suite, tcase);
 	return suite_run(suite);
