@@ -345,3 +345,12 @@ tests_bench_echo_SOURCES = tests/bench/echo.c
 .PHONY: bench
 bench: lxenstored tests/bench/bench tests/bench/echo
 	LXENSTORED=$(abs_builddir)/lxenstored ECHO=$(abs_builddir)/tests/bench/echo tests/bench/bench $(BENCH_FLAGS)
+
+# ---- on a real Xen: ./bootstrap check-xen ----
+EXTRA_PROGRAMS = tests/xen/guest
+tests_xen_guest_SOURCES = tests/xen/guest.c
+tests_xen_guest_CFLAGS = $(WARNING_CFLAGS)
+tests_xen_guest_LDFLAGS = -static
+EXTRA_DIST += tests/support/fetch-packages.sh tests/xen/README.md tests/xen/boots tests/xen/dom0-init.sh tests/xen/explained-differences.sed \
+	tests/xen/image.sh tests/xen/library.sh tests/xen/run-scenario.sh tests/xen/run.sh \
+	tests/xen/scenarios/crash.sh tests/xen/scenarios/life.sh tests/xen/scenarios/save.sh tests/xen/scenarios/ten.sh

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# What a scenario can use (README.md). It runs in the emulated dom0, by busybox's sh, once for each TYPE of guest.
+# A scenario fails at the first step that does; what it records is compared with what stock C xenstored gave.
+
+# Ends the scenario as failed, for this reason.
+fail() {
+	echo "failed: $*"
+	echo "failed $*" >&3
+	exit 1
+}
+
+# must COMMAND...: the command succeeds.
+must() {
+	"$@" || fail "$*"
+}
+
+# await SECONDS COMMAND...: the command succeeds within that time.
+await() {
+	local tries=$(($1 * 10))
+	shift
+	until "$@" >/dev/null 2>&1; do
+		tries=$((tries - 1))
+		[ $tries -gt 0 ] || fail "in vain: $*"
+		usleep 100000
+	done
+}
+
+is() { [ "$1" = "$2" ] || fail "\"$1\" instead of \"$2\""; }
+
+# record LABEL COMMAND...: output and exit status, without what differs from run to run, become part of the result.
+record() {
+	local label=$1
+	shift
+	{ "$@" 2>&1; echo "exit status $?"; } | normalize | sed "s/^/recorded $label: /" >&3
+}
+
+# Numbers that no two runs have in common: uuids, times, process ids, addresses, what counts up.
+normalize() {
+	sed -E -e 's/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/UUID/g' -e 's/[0-9]+\.[0-9]+ *$/TIME/' \
+		-e 's/pid [0-9]+/pid PID/' -e 's,/dev/pts/[0-9]+,/dev/pts/N,' -e 's/(ring-ref|store-port|event-channel|mac|port|counter|transaction) = "[^"]*"/\1 = "-"/' \
+		-e 's/start_time = "[^"]*"/start_time = "-"/' -e 's/image\/memmap.*//' -e 's/Domain [0-9]+/Domain N/' -e 's/domid [0-9]+/domid N/'
+}
+
+# ---- guests ----
+
+# create NAME [LINE...]: a guest of $TYPE; more lines for its configuration.
+create() {
+	local name=$1
+	shift
+	{
+		printf 'name="%s"\nkernel="/guest-kernel"\nramdisk="/guest.cpio"\nmemory=192\ntsc_mode="native"\ntype="%s"\n' "$name" "$TYPE"
+		printf 'cmdline="console=hvc0 quiet loglevel=4 nokaslr panic=1"\n'
+		for line; do printf '%s\n' "$line"; done
+	} >"/tmp/$name.cfg"
+	must xl create "/tmp/$name.cfg"
+}
+
+domid() { xl domid "$1"; }
+home() { echo "/local/domain/$(domid "$1")"; }
+value() { xenstore-read "$(home "$1")/$2"; }
+
+counts() { [ "$(value "$1" data/counter)" -gt "${2:-0}" ]; }
+
+# It counts, and has found nothing wrong so far.
+is_well() {
+	local before
+	before=$(value "$1" data/counter) || fail "$1 has no counter"
+	await 20 counts "$1" "$before"
+	! xenstore-exists "$(home "$1")/data/error" || fail "$1: $(value "$1" data/error)"
+}
+
+answered() { [ "$(value "$1" data/answer 2>/dev/null)" = "$2" ]; }
+
+# tell NAME COMMAND [ANSWER]: the guest's watch fires and it answers.
+tell() {
+	must xenstore-write "$(home "$1")/data/command" "$2"
+	await 20 answered "$1" "${3:-$2}"
+}
+
+is_gone() { ! xl domid "$1"; }
+is_up() { value "$1" data/counter; }
+
+# ---- tree ----
+
+# The tree with permissions, sorted as it is.
+tree() { xenstore-ls -fp "$@"; }
