@@ -23,10 +23,12 @@ enum {
 	OPTION_STORE_SYNC,
 	OPTION_NO_KEEPER,
 	OPTION_NO_XEN,
+	OPTION_RING_SCAN,
 	OPTION_VERSION,
 	OPTION_TRACE_CONTROL
 };
 
+static const uint32_t default_ring_scan_seconds = 20;
 static const size_t default_store_size = (size_t)1 << 30;
 static const size_t least_store_size = 256 * 1024;
 static const uint64_t greatest_store_size = UINT64_C(1) << 44;
@@ -64,6 +66,8 @@ static const struct option_description descriptions[] = {
     {OPTION_STORE_SYNC, "store-sync", no_argument, NULL, "sync each commit: for a store on a disk"},
     {OPTION_NO_KEEPER, "no-keeper", no_argument, NULL, "run without the process that holds connections"},
     {OPTION_NO_XEN, "no-xen", no_argument, NULL, "serve the socket only, touch no hypervisor"},
+    {OPTION_RING_SCAN, "ring-scan-interval", required_argument, "SECONDS",
+     "look at all rings after so long, for guests that send no event (default 20; 0: never)"},
     {OPTION_VERSION, "version", no_argument, NULL, "show the version and end"},
     {'D', "no-domain-init", no_argument, NULL, NULL},
     {'I', "internal-db", optional_argument, "on|off", NULL},
@@ -244,6 +248,8 @@ static int set_option(const struct option_description *description, const char *
 	case OPTION_NO_XEN:
 		out->no_xen = true;
 		return 0;
+	case OPTION_RING_SCAN:
+		return set_number(name, value, &out->ring_scan_seconds);
 	case OPTION_VERSION:
 		out->version = true;
 		return 0;
@@ -261,7 +267,7 @@ int options_parse(int argc, char **argv, struct options *out)
 	size_t n_letters = 0;
 	int code, which;
 
-	*out = (struct options){.store_size = default_store_size};
+	*out = (struct options){.store_size = default_store_size, .ring_scan_seconds = default_ring_scan_seconds};
 	quotas_init(&out->quotas);
 	optind = 0; /* begin anew, whoever has used getopt before */
 	for (size_t i = 0; i < N_DESCRIPTIONS; i++) {

@@ -23,6 +23,7 @@ struct options {
 	const char *store; /* NULL: the default in the run directory */
 	size_t store_size; /* bytes */
 	uint16_t own_domid, privileged_domid;
+	uint32_t ring_scan_seconds; /* 0: never */
 	struct quotas quotas;
 	const char *ignored[32]; /* options accepted that mean nothing here */
 	size_t n_ignored;

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "front/connection.h"
+#include "front/ring_front.h"
 #include "front/socket.h"
 #include "front/xen.h"
 #include "request/turn.h"
@@ -36,6 +37,7 @@ struct server {
 	struct turn turn;
 	bool turn_ready;
 	struct front front;
+	struct ring_front *rings; /* NULL with --no-xen */
 	struct socket_front *socket;
 	char run_directory[FILE_NAME_SIZE];
 };
@@ -139,7 +141,8 @@ static int open_store(struct server *server, const struct options *options)
 
 static int open_turn(struct server *server, const struct options *options)
 {
-	int error = domains_init(&server->domains, options->own_domid, options->privileged_domid, NULL);
+	int error = domains_init(&server->domains, options->own_domid, options->privileged_domid,
+				 server->xen ? xen_hypervisor(server->xen) : NULL);
 
 	if (error)
 		return error;
@@ -154,6 +157,20 @@ static int open_turn(struct server *server, const struct options *options)
 	server->turn_ready = true;
 	front_init(&server->front, server->loop, &server->turn);
 	return 0;
+}
+
+static int open_rings(struct server *server, const struct options *options)
+{
+	struct ring_front_options ring_options = {.scan_seconds = options->ring_scan_seconds};
+	int error = ring_front_open(&server->front, xen_ring_host(server->xen), &ring_options, &server->rings);
+
+	if (error)
+		return error;
+	server->turn.rings = ring_front_rings(server->rings);
+	error = ring_front_start(server->rings);
+	if (error)
+		log_error(server->log, "rings that were there before: %s", strerror(-error));
+	return error;
 }
 
 static int open_socket(struct server *server)
@@ -225,11 +242,13 @@ static int open_parts(struct server *server, const struct options *options)
 	int error = find_run_directory(server);
 
 	if (!error && !options->no_xen)
-		error = xen_open(server->log, &server->xen);
+		error = xen_open(server->log, options->own_domid, &server->xen);
 	if (!error)
 		error = open_store(server, options);
 	if (!error)
 		error = open_turn(server, options);
+	if (!error && server->xen)
+		error = open_rings(server, options);
 	if (!error)
 		error = open_socket(server);
 	return error;
@@ -271,6 +290,7 @@ void server_free(struct server *server)
 	if (server->turn_ready)
 		front_finish(&server->front);
 	socket_front_close(server->socket);
+	ring_front_close(server->rings);
 	front_deinit(&server->front);
 	if (server->turn_ready)
 		turn_deinit(&server->turn);

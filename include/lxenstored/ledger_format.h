@@ -52,7 +52,10 @@ struct ledger_header {
 
 enum ledger_state { LEDGER_FREE = 0, LEDGER_CONNECTED = 1, LEDGER_RESETTING = 2, LEDGER_STOPPED = 3 };
 
-/* One connection. Everything but `state` is meaningless while it is LEDGER_FREE. */
+/*
+ * One connection. Everything but `state` is meaningless while it is LEDGER_FREE, all but id and epoch while it is
+ * LEDGER_RESETTING. A ring's slot counts if its epoch is that of the domain's record in the store.
+ */
 struct ledger_slot {
 	uint64_t connection_id;
 	uint32_t state; /* enum ledger_state */
@@ -62,7 +65,8 @@ struct ledger_slot {
 	uint64_t out_pos;  /* offset in the output up to which it was taken */
 	uint32_t in_block; /* holds the input from `done` to in_pos; 0: nothing there */
 	uint32_t out_head; /* first block of the output; 0: none */
-	unsigned char reserved[LEDGER_SLOT_SIZE - 48];
+	uint32_t error;	   /* of a ring that is LEDGER_STOPPED: what its page says */
+	unsigned char reserved[LEDGER_SLOT_SIZE - 52];
 };
 
 /* Bytes lie from the front, entries from the back. An input block has no entries and its `link` is 0. */

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "base/status.h"
+#include "wire/ring_page.h"
 
 int domains_init(struct domains *domains, uint16_t own, uint16_t privileged, const struct hypervisor *hypervisor)
 {
@@ -50,6 +51,7 @@ int domain_get(struct domains *domains, uint16_t domid, struct domain **out)
 		if (!domain)
 			return -ENOMEM;
 		domain->caller = (struct caller){domid, DOMID_NONE, domain_is_privileged(domains, domid)};
+		domain->features = RING_FEATURES;
 		HASH_ADD(hh, domains->all, caller.domid, sizeof(domid), domain);
 		if (!domain->hh.tbl) {
 			free(domain);

@@ -18,7 +18,8 @@ struct domain {
 	bool introduced;      /* it has a ring: INTRODUCE, or found at the start; until RELEASE or its death */
 	bool shut_down;	      /* @releaseDomain has told its shutdown; RESUME makes the next one count again */
 	uint32_t port;	      /* the domain's end of its event channel */
-	uint32_t features;    /* bits of the ring page that it is offered */
+	uint32_t epoch;	      /* which beginning of its connection this is: the ledger's part counts if it has the same */
+	uint32_t features;    /* RING_FEATURE_*: what the page of its ring offers */
 	struct domain_identity identity;
 	UT_hash_handle hh; /* by caller.domid */
 };

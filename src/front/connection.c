@@ -15,7 +15,7 @@
 
 enum { REQUESTS_PER_TURN = 64, CONNECTIONS_PER_TURN = 64 };
 
-static const double retry_seconds = 0.05; /* while the ledger's room is used up */
+static const double retry_seconds = 0.05; /* while the ledger's room is used up, or somebody's limits are */
 
 /* ---- one connection ---- */
 
@@ -26,7 +26,7 @@ static struct connection *connection_of(struct client *client)
 
 void connection_make_ready(struct connection *connection)
 {
-	if (connection->is_ready)
+	if (connection->is_ready || connection->is_paused)
 		return;
 	DL_APPEND2(connection->front->ready, connection, ready_previous, ready_next);
 	connection->front->n_ready++;
@@ -42,6 +42,33 @@ static void make_unready(struct connection *connection)
 	connection->is_ready = false;
 }
 
+void connection_pause(struct connection *connection)
+{
+	make_unready(connection);
+	connection->is_paused = true;
+}
+
+void connection_resume(struct connection *connection)
+{
+	connection->is_paused = false;
+	connection->is_readable = true;
+	connection_make_ready(connection);
+}
+
+static void limit(struct connection *connection)
+{
+	if (!connection->is_limited)
+		DL_APPEND2(connection->front->limited, connection, limited_previous, limited_next);
+	connection->is_limited = true;
+}
+
+static void unlimit(struct connection *connection)
+{
+	if (connection->is_limited)
+		DL_DELETE2(connection->front->limited, connection, limited_previous, limited_next);
+	connection->is_limited = false;
+}
+
 void connection_end(struct connection *connection)
 {
 	if (connection->closing)
@@ -52,7 +79,9 @@ void connection_end(struct connection *connection)
 
 static void end_if_finished(struct connection *connection)
 {
-	if (connection->at_end && !connection->is_ready && !connection->output_awaited && !connection->client.ledger.queued)
+	bool waits = connection->is_ready || connection->output_awaited || connection->is_limited;
+
+	if (connection->at_end && !waits && !connection->client.ledger.queued)
 		connection_end(connection);
 }
 
@@ -68,6 +97,8 @@ void connection_sent(struct connection *connection)
 		connection->output_awaited = false;
 		connection_make_ready(connection);
 	}
+	if (connection->is_limited)
+		connection_make_ready(connection);
 	wait_for_more(connection);
 	end_if_finished(connection);
 }
@@ -82,10 +113,23 @@ int connection_init(struct connection *connection, struct front *front, const st
 void connection_deinit(struct connection *connection)
 {
 	make_unready(connection);
+	unlimit(connection);
 	client_deinit(&connection->client, connection->front->turn);
 }
 
 /* ---- the turn ---- */
+
+/* False: its client has to read first, or its owner to wait; it is found again when that is over. */
+static bool may_go_on(struct connection *connection)
+{
+	if (connection_is_held_back(connection))
+		connection->output_awaited = true;
+	else if (!client_may_be_read(&connection->client))
+		limit(connection);
+	else
+		return true;
+	return false;
+}
 
 /* Runs some of the connection's requests. False: more are left for the next turn. */
 static bool run_requests(struct connection *connection)
@@ -93,18 +137,27 @@ static bool run_requests(struct connection *connection)
 	struct turn *turn = connection->front->turn;
 
 	for (int i = 0; i < REQUESTS_PER_TURN; i++) {
-		if (connection_is_held_back(connection)) {
-			connection->output_awaited = true;
-			return true;
-		}
 		if (!turn_run_next(turn, &connection->client))
 			return !connection->client.out_of_room;
 		if (connection->client.broken) {
 			connection_end(connection);
 			return true;
 		}
+		if (!may_go_on(connection))
+			return true;
 	}
 	return false;
+}
+
+/* Receives and runs. False: there is more to be done in the next turn. */
+static bool serve(struct connection *connection)
+{
+	if (!may_go_on(connection))
+		return true;
+	unlimit(connection);
+	if (connection->is_readable && !connection->closing)
+		connection->kind->receive(connection);
+	return run_requests(connection) && !connection->is_readable;
 }
 
 /* Serves who has waited longest; if it has more, it waits again. */
@@ -113,11 +166,7 @@ static void serve_first(struct front *front)
 	struct connection *connection = front->ready;
 
 	make_unready(connection);
-	if (connection_is_held_back(connection) || connection->closing)
-		connection->is_readable = false; /* the loop will find it again */
-	if (connection->is_readable)
-		connection->kind->receive(connection);
-	if (!run_requests(connection) || connection->is_readable)
+	if (!serve(connection))
 		connection_make_ready(connection);
 	if (connection->client.out_of_room || connection->at_end || connection->is_unread)
 		wait_for_more(connection);
@@ -151,11 +200,11 @@ static void close_ended(struct front *front)
 	}
 }
 
-/* What is left over must be looked at again: at once, or after a while if it waits for room. */
+/* What is left over must be looked at again: at once, or after a while if it waits for room or is limited. */
 static void plan_rest(struct front *front)
 {
 	const struct connection *connection;
-	bool at_once = false, later = false;
+	bool at_once = false, later = front->limited != NULL;
 
 	DL_FOREACH2 (front->ready, connection, ready_next) {
 		later = later || connection->client.out_of_room;
@@ -165,7 +214,7 @@ static void plan_rest(struct front *front)
 		ev_idle_start(front->loop, &front->more_to_run);
 	else
 		ev_idle_stop(front->loop, &front->more_to_run);
-	if (later)
+	if (later && !ev_is_active(&front->retry))
 		ev_timer_again(front->loop, &front->retry);
 }
 
@@ -184,7 +233,7 @@ static void end_turn(struct ev_loop *loop, ev_prepare *prepare, int events)
 		send_all(front);
 		close_ended(front);
 	} while (left && front->ready);
-	if (front->ready || ev_is_active(&front->more_to_run))
+	if (front->ready || front->limited || ev_is_active(&front->more_to_run))
 		plan_rest(front);
 }
 
@@ -197,8 +246,14 @@ static void idle_event(struct ev_loop *loop, ev_idle *idle, int events)
 
 static void retry_event(struct ev_loop *loop, ev_timer *timer, int events)
 {
+	struct front *front = timer->data;
+	struct connection *connection;
+
 	(void)events;
 	ev_timer_stop(loop, timer);
+	DL_FOREACH2 (front->limited, connection, limited_next) {
+		connection_make_ready(connection);
+	}
 }
 
 /* ---- the whole ---- */
@@ -212,6 +267,7 @@ void front_init(struct front *front, struct ev_loop *loop, struct turn *turn)
 	ev_idle_init(&front->more_to_run, idle_event);
 	ev_init(&front->retry, retry_event);
 	front->retry.repeat = retry_seconds;
+	front->retry.data = front;
 }
 
 void front_finish(struct front *front)

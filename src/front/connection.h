@@ -44,8 +44,11 @@ struct connection {
 	bool is_ready;	     /* in front->ready */
 	bool is_readable;    /* there may be something that is not yet received */
 	bool is_unread;	     /* set by kind->wait: what comes is not waited for at the moment */
+	bool is_paused;	     /* not served: what it is connected to is being changed */
 	bool output_awaited; /* requests wait in the ledger until output has gone */
+	bool is_limited;     /* in front->limited */
 	struct connection *ready_previous, *ready_next;
+	struct connection *limited_previous, *limited_next;
 	struct connection *closing_next;
 };
 
@@ -55,9 +58,10 @@ struct front {
 	struct turn *turn;
 	ev_prepare before_wait;
 	ev_idle more_to_run; /* running while ready connections are left over: keeps the loop from waiting */
-	ev_timer retry;	     /* while the ledger's room is used up */
+	ev_timer retry;	     /* while the ledger's room is used up, or somebody's limits are */
 	size_t n_ready;
 	struct connection *ready;   /* may have something to receive or to run; who has waited longest is first */
+	struct connection *limited; /* their owner has used up what it is allowed: asked again now and then */
 	struct connection *closing; /* end with the turn */
 };
 
@@ -78,6 +82,13 @@ void connection_deinit(struct connection *connection);
 
 /* It may have something to receive or to run: it is served in its turn. */
 void connection_make_ready(struct connection *connection);
+
+/*
+ * Not served from now on, nothing is received nor run, until it is resumed; then it is looked at. In between the turn is
+ * committed or put back.
+ */
+void connection_pause(struct connection *connection);
+void connection_resume(struct connection *connection);
 
 /* Calls kind->close once the turn is committed; it is not served until then. */
 void connection_end(struct connection *connection);

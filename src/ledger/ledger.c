@@ -363,6 +363,14 @@ void ledger_cut(struct ledger *ledger)
 	ledger->touched = NULL;
 }
 
+/* The client has `len` bytes more: the blocks that hold only such are free. */
+static void take(struct ledger_connection *connection, size_t len)
+{
+	connection->queued -= len;
+	connection->ready -= len;
+	queue_taken(&connection->ledger->pool, connection);
+}
+
 bool ledger_send_begin(struct ledger_connection *connection, struct mmsghdr **call)
 {
 	struct pool *pool = &connection->ledger->pool;
@@ -385,12 +393,93 @@ size_t ledger_send_end(struct ledger_connection *connection, bool sent)
 	if (len)
 		publish_u64(&connection->slot->out_pos, connection->slot->out_pos + len);
 	disarm(connection);
-	if (len) {
-		connection->queued -= len;
-		connection->ready -= len;
-		queue_taken(pool, connection);
-	}
+	if (len)
+		take(connection, len);
 	return len;
+}
+
+/* ---- rings ---- */
+
+int ledger_copy_in_begin(struct ledger_connection *connection, unsigned char **at, size_t *room)
+{
+	struct ledger_slot *slot = connection->slot;
+	struct ledger_block *block;
+	int result = prepare_input(&connection->ledger->pool, slot, &block);
+
+	if (result)
+		return result;
+	*at = block->bytes + (slot->in_pos - block->base);
+	*room = input_room(slot, block);
+	return 0;
+}
+
+void ledger_copy_in_end(struct ledger_connection *connection, size_t len)
+{
+	publish_u64(&connection->slot->in_pos, connection->slot->in_pos + len);
+}
+
+size_t ledger_copy_out_begin(const struct ledger_connection *connection, struct iovec *buffers, size_t n_buffers)
+{
+	return queue_ready(&connection->ledger->pool, connection, buffers, n_buffers);
+}
+
+void ledger_copy_out_end(struct ledger_connection *connection, size_t len)
+{
+	publish_u64(&connection->slot->out_pos, connection->slot->out_pos + len);
+	take(connection, len);
+}
+
+uint64_t ledger_in_position(const struct ledger_connection *connection)
+{
+	return connection->slot->in_pos;
+}
+
+uint64_t ledger_out_position(const struct ledger_connection *connection)
+{
+	return connection->slot->out_pos;
+}
+
+/* The state says already that neither is looked at. */
+static void drop_all(struct ledger_connection *connection)
+{
+	struct ledger_slot *slot = connection->slot;
+	uint32_t in_block = slot->in_block;
+
+	untouch(connection);
+	publish_u32(&slot->in_block, 0);
+	if (in_block)
+		pool_give(&connection->ledger->pool, in_block);
+	queue_drop(&connection->ledger->pool, connection);
+	connection->queued = connection->ready = 0;
+	connection->pending_entries = connection->mark_block = connection->mark_count = 0;
+}
+
+void ledger_reset(struct ledger_connection *connection, uint32_t epoch)
+{
+	struct ledger_slot *slot = connection->slot;
+
+	publish_u32(&slot->state, LEDGER_RESETTING);
+	publish_u32(&slot->epoch, epoch);
+	drop_all(connection);
+	slot->error = 0;
+	slot->in_pos = slot->done = slot->out_pos = 0;
+	connection->ran = 0;
+}
+
+void ledger_resume(struct ledger_connection *connection)
+{
+	publish_u32(&connection->slot->state, LEDGER_CONNECTED);
+}
+
+void ledger_stop(struct ledger_connection *connection, uint32_t error)
+{
+	struct ledger_slot *slot = connection->slot;
+
+	slot->error = error;
+	publish_u32(&slot->state, LEDGER_STOPPED);
+	drop_all(connection);
+	slot->done = slot->in_pos;
+	connection->ran = slot->in_pos;
 }
 
 /* ---- figures ---- */

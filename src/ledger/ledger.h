@@ -111,6 +111,41 @@ bool ledger_send_begin(struct ledger_connection *connection, struct mmsghdr **ca
 /* `sent`: sendmmsg returned 1; what msg_len says is taken. Returns the bytes taken. */
 size_t ledger_send_end(struct ledger_connection *connection, bool sent);
 
+/* ---- rings ---- */
+
+/*
+ * A ring is memory that outlives this process as the ledger does, so bytes are copied without a call, and the position is
+ * stored before the ring's index that says the same to the guest (input), or right after it (output): recovery.md, "A ring".
+ */
+
+/* Where input can be copied to: *at, *room bytes. -EAGAIN, -ENOSPC as ledger_receive_begin. */
+int ledger_copy_in_begin(struct ledger_connection *connection, unsigned char **at, size_t *room);
+
+/* `len` bytes, more than 0, were copied there: they are input now. */
+void ledger_copy_in_end(struct ledger_connection *connection, size_t len);
+
+/* Describes the valid output in `buffers`, as many as there are at most; returns how many were filled. */
+size_t ledger_copy_out_begin(const struct ledger_connection *connection, struct iovec *buffers, size_t n_buffers);
+
+/* The first `len` bytes of it, more than 0, are where the client takes them. */
+void ledger_copy_out_end(struct ledger_connection *connection, size_t len);
+
+/* Offsets in the streams: what was received, and what was taken. The guest's indexes should be the same modulo 2^32. */
+uint64_t ledger_in_position(const struct ledger_connection *connection);
+uint64_t ledger_out_position(const struct ledger_connection *connection);
+
+/*
+ * The connection is being begun anew: input and output are gone, both offsets are 0. Until ledger_resume a start does this
+ * again. `epoch`: which beginning it is, never that of an earlier one of the same id. Not while anything waits for a commit.
+ */
+void ledger_reset(struct ledger_connection *connection, uint32_t epoch);
+
+/* The other side is ready too: from now on the offsets count. */
+void ledger_resume(struct ledger_connection *connection);
+
+/* The client has broken the rules (enum ring_error): input and output are gone, and nothing moves until ledger_reset. */
+void ledger_stop(struct ledger_connection *connection, uint32_t error);
+
 /* ---- figures ---- */
 
 /* Bytes of memory that the connection's output takes, with what is kept to find events in it. */

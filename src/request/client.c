@@ -27,13 +27,19 @@ void client_forget_transactions(struct client *client)
 		client_free_transaction(client, client->transactions);
 }
 
-void client_deinit(struct client *client, struct turn *turn)
+void client_reset(struct client *client, struct turn *turn)
 {
 	if (client->has_output)
 		DL_DELETE2(turn->with_output, client, output_previous, output_next);
 	client->has_output = false;
+	client->broken = client->out_of_room = client->events_dropped = false;
 	watch_owner_clear(turn->watches, &client->watches);
 	client_forget_transactions(client);
+}
+
+void client_deinit(struct client *client, struct turn *turn)
+{
+	client_reset(client, turn);
 	ledger_disconnect(&client->ledger);
 }
 

@@ -36,6 +36,22 @@ int client_init(struct client *client, struct turn *turn, uint64_t id, struct do
 /* Gives back watches, transactions and the ledger's part. Not while the turn has uncommitted changes. */
 void client_deinit(struct client *client, struct turn *turn);
 
+/*
+ * It begins anew, as a guest may ask for: watches and transactions are gone, and what it was owed. The ledger's part is reset by
+ * the front. Not while the turn has uncommitted changes.
+ */
+void client_reset(struct client *client, struct turn *turn);
+
+/*
+ * May more be received from it and run? Else its owner has used up what it is allowed; it is asked again when the client has
+ * taken output, and every now and then.
+ */
+static inline bool client_may_be_read(const struct client *client)
+{
+	(void)client;
+	return true;
+}
+
 /* STATUS_ENOENT: none of this number. */
 int client_transaction(const struct client *client, uint32_t id, struct transaction **out);
 

@@ -317,8 +317,8 @@ static int commit_store(struct turn *turn)
 		return fault;
 	turn->figures.commits++;
 	ledger_commit(turn->ledger);
+	free_ended(turn); /* before steps, which may end their clients */
 	commit_steps(turn);
-	free_ended(turn);
 	return 0;
 }
 

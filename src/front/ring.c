@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The guest may write to any byte of its page at any time, so each field is read once, into a variable, and nothing that the
+ * daemon has written there is read again: what it knows of its own indexes is in the ledger. An index that is out of range
+ * stops the connection, and so does a message that cannot be followed; the domain stays, and may begin anew.
+ *
+ * The order of stores makes sense to a guest on another processor, and to a daemon that finds page and ledger after this one was
+ * killed between any two of them (doc/recovery.md). Input: bytes into the ledger, its position, the ring's index. Output: bytes
+ * into the ring, the ring's index, the ledger's position.
+ */
+#include "front/ring.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* ---- bytes ---- */
+
+/* Bytes [at, at + len) of the stream, of a ring that may end in between. */
+static void copy_from_ring(const unsigned char *ring, uint32_t at, unsigned char *to, uint32_t len)
+{
+	uint32_t begin = at % RING_SIZE;
+	uint32_t first = len < RING_SIZE - begin ? len : RING_SIZE - begin;
+
+	memcpy(to, ring + begin, first);
+	memcpy(to + first, ring, len - first);
+}
+
+static void copy_to_ring(unsigned char *ring, uint32_t at, const unsigned char *from, uint32_t len)
+{
+	uint32_t begin = at % RING_SIZE;
+	uint32_t first = len < RING_SIZE - begin ? len : RING_SIZE - begin;
+
+	memcpy(ring + begin, from, first);
+	memcpy(ring, from + first, len - first);
+}
+
+void ring_give_up(struct ring *ring, enum ring_error error)
+{
+	if (!ring->error)
+		ring->error = error;
+	connection_end(&ring->connection);
+}
+
+static void take_input(struct ring *ring)
+{
+	struct connection *connection = &ring->connection;
+	struct ledger_connection *ledger = &connection->client.ledger;
+	uint32_t consumed = (uint32_t)ledger_in_position(ledger);
+	uint32_t len = ring_load(&ring->page->req_prod) - consumed;
+	unsigned char *at;
+	size_t room;
+
+	if (len > RING_SIZE) {
+		ring_give_up(ring, RING_ERROR_INDEX);
+		return;
+	}
+	if (!len)
+		return;
+	int result = ledger_copy_in_begin(ledger, &at, &room);
+	connection->client.out_of_room = result == -ENOSPC;
+	if (result || len > room)
+		connection->is_readable = true;
+	if (result) /* or its block is full of requests that are to be run first */
+		return;
+	if (len > room)
+		len = (uint32_t)room;
+	copy_from_ring(ring->page->req, consumed, at, len);
+	ledger_copy_in_end(ledger, len);
+	ring_store(&ring->page->req_cons, consumed + len);
+	ring->notify_due = true;
+}
+
+/* Copies as much of the output as the ring has room for. */
+static void put_output(struct ring *ring)
+{
+	struct ledger_connection *ledger = &ring->connection.client.ledger;
+	uint32_t produced = (uint32_t)ledger_out_position(ledger);
+	uint32_t full = produced - ring_load(&ring->page->rsp_cons);
+	struct iovec buffers[4];
+	uint32_t len = 0;
+
+	if (full > RING_SIZE) {
+		ring_give_up(ring, RING_ERROR_INDEX);
+		return;
+	}
+	size_t n = ledger_copy_out_begin(ledger, buffers, sizeof(buffers) / sizeof(buffers[0]));
+	for (size_t i = 0; i < n && full + len < RING_SIZE; i++) {
+		uint32_t room = RING_SIZE - full - len;
+		uint32_t part = buffers[i].iov_len < room ? (uint32_t)buffers[i].iov_len : room;
+		copy_to_ring(ring->page->rsp, produced + len, buffers[i].iov_base, part);
+		len += part;
+	}
+	if (!len)
+		return;
+	ring_store(&ring->page->rsp_prod, produced + len);
+	ledger_copy_out_end(ledger, len);
+	ring->notify_due = true;
+}
+
+static void tell_guest(struct ring *ring)
+{
+	ring->notify_due = false;
+	if (ring->port)
+		ring->host->notify(ring->host->context, ring->port);
+}
+
+static void ring_send(struct connection *connection)
+{
+	struct ring *ring = ring_of(connection);
+
+	if (connection->client.ledger.ready) /* of a stopped one there is none */
+		put_output(ring);
+	if (ring->notify_due)
+		tell_guest(ring);
+}
+
+/* ---- beginning and end ---- */
+
+void ring_wake(struct ring *ring)
+{
+	ring->connection.is_readable = true;
+	connection_make_ready(&ring->connection);
+}
+
+void ring_begin(struct ring *ring, uint32_t epoch, bool keep)
+{
+	struct client *client = &ring->connection.client;
+	struct ring_page *page = ring->page;
+
+	client_reset(client, ring->connection.front->turn);
+	ledger_reset(&client->ledger, epoch);
+	if (!keep || ring_load(&page->req_cons) || ring_load(&page->rsp_prod) || ring_load(&page->rsp_cons)) {
+		ring_store(&page->req_cons, 0);
+		ring_store(&page->req_prod, 0);
+		ring_store(&page->rsp_cons, 0);
+		ring_store(&page->rsp_prod, 0);
+	}
+	ring_store(&page->error, RING_ERROR_NONE);
+	ring_store(&page->server_features, client->domain->features);
+	ledger_resume(&client->ledger);
+	ring->stopped = false;
+	ring->error = RING_ERROR_NONE;
+	ring_store(&page->connection, RING_CONNECTED);
+	tell_guest(ring);
+	ring_wake(ring);
+}
+
+/* As INTRODUCE without a change of page and port. The guest's mark in the page stays until all is done. */
+static void reconnect(struct ring *ring)
+{
+	turn_commit(ring->connection.front->turn);
+	ring_begin(ring, ring->connection.client.domain->epoch, false);
+}
+
+static void ring_receive(struct connection *connection)
+{
+	struct ring *ring = ring_of(connection);
+
+	connection->is_readable = false;
+	if (ring->masked && ring->port)
+		ring->host->unmask(ring->host->context, ring->port); /* before looking: what comes later is another event */
+	ring->masked = false;
+	if (ring_load(&ring->page->connection) == RING_RECONNECT)
+		reconnect(ring);
+	if (ring->stopped)
+		return;
+	take_input(ring);
+	/* It may have made room for output, and wants to be told that its input was taken. */
+	if (ring->notify_due || connection->client.ledger.ready)
+		turn_note_output(connection->front->turn, &connection->client);
+}
+
+static const char *reason(enum ring_error error)
+{
+	switch (error) {
+	case RING_ERROR_COMMUNICATION:
+		return "its event channel does not work";
+	case RING_ERROR_INDEX:
+		return "an index of its ring is out of range";
+	default:
+		return "it has sent what cannot be followed";
+	}
+}
+
+/* The ledger knows first: a start finds it stopped and writes to the page again. */
+static void stop(struct ring *ring)
+{
+	struct client *client = &ring->connection.client;
+	enum ring_error error = ring->error ? ring->error : RING_ERROR_PROTOCOL;
+	struct turn *turn = ring->connection.front->turn;
+
+	client_reset(client, turn);
+	ledger_stop(&client->ledger, error);
+	ring->stopped = true;
+	ring->error = RING_ERROR_NONE;
+	ring_store(&ring->page->error, error);
+	tell_guest(ring);
+	if (!ring->stop_logged)
+		log_warning(turn->log, "domain %u is not served any more: %s", ring->domid, reason(error));
+	ring->stop_logged = true;
+}
+
+static void ring_close(struct connection *connection)
+{
+	struct ring *ring = ring_of(connection);
+
+	connection->closing = false;
+	if (ring->released)
+		free(ring);
+	else if (ring->error || connection->client.broken) /* else it was begun anew in the meantime */
+		stop(ring);
+}
+
+const struct connection_kind ring_kind = {ring_receive, ring_send, NULL, ring_close};

@@ -1,0 +1,498 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A ring is found by the number of its domain when an operation names it, and by the port when an event comes: no request looks
+ * at the rings of others. Only the scan does, for guests that forget to send an event.
+ *
+ * INTRODUCE and RELEASE take effect at once as far as Xen is concerned (pages, event channels), with a step of the turn that
+ * takes it back or makes it final. Until then the ring is paused: nothing is received, run or sent that belongs to a
+ * connection of which it is not certain whether it goes on.
+ */
+#include "front/ring_front.h"
+
+#include <errno.h>
+#include <ev.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "front/ring.h"
+
+enum { EVENTS_PER_TURN = 256 };
+
+static const double event_retry_seconds = 1;
+
+struct ring_front {
+	struct front *front;
+	const struct ring_host *host;
+	struct ring_front_options options;
+	struct rings rings;
+	ev_io events;
+	ev_timer scan;
+	ev_timer retry; /* while events cannot be read */
+	struct ring *all;
+	struct ring **by_port; /* those whose event channel it is */
+	size_t n_ports;
+	uint32_t exception_port;
+	uint32_t last_epoch;
+};
+
+/* A page and an event channel, as one ring has it. */
+struct attachment {
+	struct ring_page *page;
+	uint32_t port, remote_port;
+};
+
+/* INTRODUCE of a domain, until the turn is committed or put back. */
+struct introduction {
+	struct ring_front *rings;
+	struct ring *ring;
+	struct attachment before; /* no page: the ring is new */
+	uint32_t domain_port, domain_epoch;
+	bool keep;
+};
+
+struct release {
+	struct ring_front *rings;
+	struct ring *ring;
+};
+
+/* ---- tables ---- */
+
+static struct ring *find(const struct ring_front *rings, uint16_t domid)
+{
+	struct ring *ring;
+
+	HASH_FIND(hh, rings->all, &domid, sizeof(domid), ring);
+	return ring;
+}
+
+static void start_scan(struct ring_front *rings)
+{
+	if (rings->options.scan_seconds > 0 && !ev_is_active(&rings->scan))
+		ev_timer_again(rings->front->loop, &rings->scan);
+}
+
+static void forget(struct ring_front *rings, struct ring *ring)
+{
+	HASH_DEL(rings->all, ring);
+	if (!rings->all)
+		ev_timer_stop(rings->front->loop, &rings->scan);
+}
+
+static int set_port(struct ring_front *rings, uint32_t port, struct ring *ring)
+{
+	if (port >= rings->n_ports) {
+		size_t n = rings->n_ports ? rings->n_ports : 64;
+		while (n <= port)
+			n *= 2;
+		struct ring **grown = realloc(rings->by_port, n * sizeof(*grown));
+		if (!grown)
+			return -ENOMEM;
+		memset(grown + rings->n_ports, 0, (n - rings->n_ports) * sizeof(*grown));
+		rings->by_port = grown;
+		rings->n_ports = n;
+	}
+	rings->by_port[port] = ring;
+	return 0;
+}
+
+/* ---- pages and event channels ---- */
+
+static void unbind(struct ring_front *rings, uint32_t port)
+{
+	if (!port)
+		return;
+	rings->by_port[port] = NULL;
+	rings->host->unbind(rings->host->context, port);
+}
+
+static int bind_port(struct ring_front *rings, struct ring *ring, uint32_t remote_port, uint32_t *out)
+{
+	int result = rings->host->bind(rings->host->context, ring->domid, remote_port, out);
+
+	if (result)
+		return result;
+	result = set_port(rings, *out, ring);
+	if (result)
+		rings->host->unbind(rings->host->context, *out);
+	return result;
+}
+
+static void detach(struct ring_front *rings, uint16_t domid, const struct attachment *attachment)
+{
+	unbind(rings, attachment->port);
+	if (attachment->page)
+		rings->host->unmap(rings->host->context, domid, attachment->page);
+}
+
+static struct attachment attachment_of(const struct ring *ring)
+{
+	return (struct attachment){ring->page, ring->port, ring->remote_port};
+}
+
+static void attach(struct ring *ring, const struct attachment *attachment)
+{
+	ring->page = attachment->page;
+	ring->port = attachment->port;
+	ring->remote_port = attachment->remote_port;
+	ring->masked = false;
+}
+
+/*
+ * Binds the event channel that the page names, else `port`. One that the ring has bound already is bound again, because the guest
+ * may have closed its end and opened another of the same number.
+ */
+static int bind_event_channel(struct ring_front *rings, struct ring *ring, uint32_t port, struct attachment *out)
+{
+	uint32_t named = ring_load(&out->page->evtchn_port);
+
+	out->remote_port = named ? named : port;
+	if (!out->remote_port)
+		return STATUS_EINVAL;
+	if (ring->port && ring->remote_port == out->remote_port) {
+		unbind(rings, ring->port);
+		ring->port = 0;
+	}
+	return bind_port(rings, ring, out->remote_port, &out->port);
+}
+
+/* Maps the page and binds the port anew, beside those that the ring has. 0, a status, a fault. */
+static int open_attachment(struct ring_front *rings, struct ring *ring, uint32_t port, struct attachment *out)
+{
+	bool was_bound = ring->port;
+	int result = rings->host->map(rings->host->context, ring->domid, &out->page);
+
+	if (result)
+		return result;
+	result = bind_event_channel(rings, ring, port, out);
+	if (!result)
+		return 0;
+	rings->host->unmap(rings->host->context, ring->domid, out->page);
+	if (was_bound && !ring->port)
+		ring_give_up(ring, RING_ERROR_COMMUNICATION);
+	return result;
+}
+
+/* ---- INTRODUCE ---- */
+
+static void free_ring(struct ring *ring)
+{
+	connection_deinit(&ring->connection);
+	free(ring);
+}
+
+static void introduction_commit(void *context)
+{
+	struct introduction *introduction = context;
+	struct ring *ring = introduction->ring;
+
+	detach(introduction->rings, ring->domid, &introduction->before);
+	connection_resume(&ring->connection);
+	ring->stop_logged = false;
+	ring_begin(ring, ring->connection.client.domain->epoch, introduction->keep);
+	free(introduction);
+}
+
+static void introduction_undo(void *context)
+{
+	struct introduction *introduction = context;
+	struct ring_front *rings = introduction->rings;
+	struct ring *ring = introduction->ring;
+	struct domain *domain = ring->connection.client.domain;
+	struct attachment now = attachment_of(ring);
+
+	domain->port = introduction->domain_port;
+	domain->epoch = introduction->domain_epoch;
+	if (!introduction->before.page) {
+		detach(rings, ring->domid, &now);
+		forget(rings, ring);
+		free_ring(ring);
+	} else {
+		if (introduction->before.port) {
+			unbind(rings, now.port);
+		} else { /* it was unbound to be bound again, and is */
+			introduction->before.port = now.port;
+			introduction->before.remote_port = now.remote_port;
+		}
+		rings->host->unmap(rings->host->context, ring->domid, now.page);
+		attach(ring, &introduction->before);
+		connection_resume(&ring->connection);
+	}
+	free(introduction);
+}
+
+static int new_ring(struct ring_front *rings, struct domain *domain, struct ring **out)
+{
+	uint16_t domid = domain->caller.domid;
+	struct ring *ring = calloc(1, sizeof(*ring));
+
+	if (!ring)
+		return -ENOMEM;
+	int result = connection_init(&ring->connection, rings->front, &ring_kind, domid, domain);
+	if (result) {
+		free(ring);
+		return result;
+	}
+	ring->host = rings->host;
+	ring->domid = domid;
+	HASH_ADD(hh, rings->all, domid, sizeof(ring->domid), ring);
+	if (!ring->hh.tbl) {
+		free_ring(ring);
+		return -ENOMEM;
+	}
+	start_scan(rings);
+	*out = ring;
+	return 0;
+}
+
+/* `keep`: see ring_begin. */
+static int introduce_keeping(struct ring_front *rings, struct domain *domain, uint32_t port, bool keep)
+{
+	struct introduction *introduction = calloc(1, sizeof(*introduction));
+	struct ring *ring = find(rings, domain->caller.domid);
+	struct attachment now = {0};
+	bool is_new = !ring;
+	int result = 0;
+
+	if (!introduction)
+		return -ENOMEM;
+	if (is_new)
+		result = new_ring(rings, domain, &ring);
+	else if (ring->connection.is_paused)
+		result = -EBUSY; /* by an earlier request of this turn, which has to be committed first */
+	if (!result) {
+		result = open_attachment(rings, ring, port, &now);
+		if (result && is_new) {
+			forget(rings, ring);
+			free_ring(ring);
+		}
+	}
+	if (result) {
+		free(introduction);
+		return result;
+	}
+	*introduction = (struct introduction){rings, ring, attachment_of(ring), domain->port, domain->epoch, keep};
+	attach(ring, &now);
+	connection_pause(&ring->connection);
+	domain->port = now.remote_port;
+	domain->epoch = ++rings->last_epoch;
+	return turn_add_step(rings->front->turn, &(struct turn_step){introduction_commit, introduction_undo, introduction});
+}
+
+static int introduce(void *context, struct domain *domain, uint32_t port)
+{
+	return introduce_keeping(context, domain, port, false);
+}
+
+/* ---- RELEASE ---- */
+
+/* Its memory stays until the end of the turn: whoever walks connections may stand on it. */
+static void release_commit(void *context)
+{
+	struct release *release = context;
+	struct ring *ring = release->ring;
+	const struct attachment now = attachment_of(ring);
+
+	detach(release->rings, ring->domid, &now);
+	attach(ring, &(struct attachment){0});
+	forget(release->rings, ring);
+	connection_deinit(&ring->connection);
+	ring->released = true;
+	connection_end(&ring->connection);
+	free(release);
+}
+
+static void release_undo(void *context)
+{
+	struct release *release = context;
+
+	connection_resume(&release->ring->connection);
+	free(release);
+}
+
+static int release(void *context, struct domain *domain)
+{
+	struct ring_front *rings = context;
+	struct ring *ring = find(rings, domain->caller.domid);
+
+	if (!ring)
+		return 0;
+	if (ring->connection.is_paused)
+		return -EBUSY;
+	struct release *release = malloc(sizeof(*release));
+	if (!release)
+		return -ENOMEM;
+	*release = (struct release){rings, ring};
+	connection_pause(&ring->connection);
+	return turn_add_step(rings->front->turn, &(struct turn_step){release_commit, release_undo, release});
+}
+
+/* ---- those that were there before ---- */
+
+struct taking_up {
+	struct ring_front *rings;
+	struct domain *domain;
+	uint32_t port;
+};
+
+static int take_up(void *context, struct turn *turn, struct changes *changes)
+{
+	const struct taking_up *taking_up = context;
+
+	(void)turn;
+	(void)changes;
+	return introduce_keeping(taking_up->rings, taking_up->domain, taking_up->port, true);
+}
+
+/* With the port that the page names, else with the one that is known. 0, or why not. */
+static int take_up_domain(struct ring_front *rings, struct domain *domain, uint32_t port)
+{
+	struct taking_up taking_up = {rings, domain, port};
+
+	if (!port)
+		taking_up.port = rings->host->known_port(rings->host->context, domain->caller.domid);
+	return turn_run_work(rings->front->turn, take_up, &taking_up);
+}
+
+int ring_front_start(struct ring_front *rings)
+{
+	const struct domains *domains = rings->front->turn->domains;
+	struct log *log = rings->front->turn->log;
+	struct domain *domain, *next;
+
+	HASH_ITER (hh, domains->all, domain, next) {
+		bool is_own = domain->caller.domid == domains->own;
+		if ((!is_own && !domain->introduced) || find(rings, domain->caller.domid))
+			continue;
+		int result = take_up_domain(rings, domain, is_own ? 0 : domain->port);
+		if (result == -ENOMEM || result == -ENOSPC)
+			return result;
+		if (result && is_own)
+			log_notice(log, "no ring for the kernel of the daemon's own domain %u, only the socket is served",
+				   domain->caller.domid);
+		else if (result)
+			log_warning(log,
+				    "the ring of domain %u cannot be taken up: it is not served until it is introduced again",
+				    domain->caller.domid);
+	}
+	return 0;
+}
+
+/* ---- events ---- */
+
+/* True: there may be another one. */
+static bool take_event(struct ring_front *rings)
+{
+	uint32_t port;
+	int result = rings->host->pending(rings->host->context, &port);
+
+	if (result < 0) {
+		log_error(rings->front->turn->log, "events of domains cannot be read: %s", strerror(-result));
+		ev_io_stop(rings->front->loop, &rings->events);
+		ev_timer_again(rings->front->loop, &rings->retry);
+	}
+	if (result <= 0)
+		return false;
+	if (port == rings->exception_port) {
+		rings->host->unmask(rings->host->context, port);
+		if (rings->options.domain_exception)
+			rings->options.domain_exception(rings->options.context);
+	} else if (port < rings->n_ports && rings->by_port[port]) {
+		rings->by_port[port]->masked = true;
+		ring_wake(rings->by_port[port]);
+	}
+	return true;
+}
+
+static void event(struct ev_loop *loop, ev_io *io, int events)
+{
+	(void)loop;
+	(void)events;
+	for (int i = 0; i < EVENTS_PER_TURN && take_event(io->data); i++)
+		continue;
+}
+
+static void retry_event(struct ev_loop *loop, ev_timer *timer, int events)
+{
+	struct ring_front *rings = timer->data;
+
+	(void)events;
+	ev_timer_stop(loop, timer);
+	ev_io_start(loop, &rings->events);
+}
+
+static void scan_event(struct ev_loop *loop, ev_timer *timer, int events)
+{
+	struct ring_front *rings = timer->data;
+
+	(void)loop;
+	(void)events;
+	for (struct ring *ring = rings->all; ring; ring = ring->hh.next)
+		ring_wake(ring);
+}
+
+/* ---- the whole ---- */
+
+static void start_watchers(struct ring_front *rings)
+{
+	ev_io_init(&rings->events, event, rings->host->event_fd, EV_READ);
+	rings->events.data = rings;
+	ev_io_start(rings->front->loop, &rings->events);
+	ev_init(&rings->scan, scan_event);
+	rings->scan.repeat = rings->options.scan_seconds;
+	rings->scan.data = rings;
+	ev_init(&rings->retry, retry_event);
+	rings->retry.repeat = event_retry_seconds;
+	rings->retry.data = rings;
+}
+
+int ring_front_open(struct front *front, const struct ring_host *host, const struct ring_front_options *options,
+		    struct ring_front **out)
+{
+	struct ring_front *rings = calloc(1, sizeof(*rings));
+
+	if (!rings)
+		return -ENOMEM;
+	rings->front = front;
+	rings->host = host;
+	rings->options = *options;
+	rings->rings = (struct rings){rings, introduce, release};
+	int result = host->bind_domain_exception(host->context, &rings->exception_port);
+	if (result) {
+		log_error(front->turn->log, "events of domains that end cannot be had: %s", strerror(-result));
+		free(rings);
+		return result;
+	}
+	start_watchers(rings);
+	*out = rings;
+	return 0;
+}
+
+void ring_front_close(struct ring_front *rings)
+{
+	struct ring *ring, *next;
+
+	if (!rings)
+		return;
+	HASH_ITER (hh, rings->all, ring, next) {
+		const struct attachment now = attachment_of(ring);
+		detach(rings, ring->domid, &now);
+		forget(rings, ring);
+		free_ring(ring);
+	}
+	rings->host->unbind(rings->host->context, rings->exception_port);
+	ev_io_stop(rings->front->loop, &rings->events);
+	ev_timer_stop(rings->front->loop, &rings->scan);
+	ev_timer_stop(rings->front->loop, &rings->retry);
+	free(rings->by_port);
+	free(rings);
+}
+
+const struct rings *ring_front_rings(const struct ring_front *rings)
+{
+	return &rings->rings;
+}
+
+size_t ring_front_connections(const struct ring_front *rings)
+{
+	return HASH_COUNT(rings->all);
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <stddef.h>
+
+#include "front/connection.h"
+#include "front/xen.h"
+#include "request/rings.h"
+
+/* The ring front end: which domains have a ring, by which page and event channel, and who is woken by an event. */
+struct ring_front;
+
+struct ring_front_options {
+	double scan_seconds; /* after which all rings are looked at, since a guest may forget to send an event; 0: never */
+
+	/* A domain has shut down or died. */
+	void (*domain_exception)(void *context);
+	void *context;
+};
+
+/* `host` outlives it. *out: freed by ring_front_close. -ENOMEM, or why there are no events of domains. */
+int ring_front_open(struct front *front, const struct ring_host *host, const struct ring_front_options *options,
+		    struct ring_front **out);
+
+/* Unbinds and unmaps all; the pages stay as they are. Not while the turn has uncommitted changes. Accepts NULL. */
+void ring_front_close(struct ring_front *rings);
+
+/* For struct turn. */
+const struct rings *ring_front_rings(const struct ring_front *rings);
+
+/*
+ * Takes up the rings that were there before the daemon: of its own domain, and of domains that are introduced and have none. What
+ * cannot be taken up is logged. -ENOMEM, -ENOSPC.
+ */
+int ring_front_start(struct ring_front *rings);
+
+size_t ring_front_connections(const struct ring_front *rings);
