@@ -40,6 +40,7 @@ TEST_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/tests $(CHECK_CFLAGS) $(JANSSON_CFLAG
 TEST_LIBS = tests/libsupport.a $(DAEMON_LIBS) $(CHECK_LIBS)
 
 tests_libsupport_a_SOURCES = \
+	tests/support/access.c tests/support/access.h \
 	tests/support/client.c tests/support/client.h \
 	tests/support/command.c tests/support/command.h \
 	tests/support/daemon.c tests/support/daemon.h \
@@ -55,6 +56,7 @@ tests_libsupport_a_CPPFLAGS = $(TEST_CPPFLAGS)
 
 # ---- unit tests: one for each file of src/ ----
 UNIT_TESTS = \
+	tests/unit/test_access \
 	tests/unit/test_advisories \
 	tests/unit/test_arena \
 	tests/unit/test_buffer \
@@ -151,6 +153,8 @@ tests_unit_test_watch_LDADD = $(TEST_LIBS)
 tests_unit_test_watch_LDFLAGS = -Wl,--wrap=hash_short
 tests_unit_test_watch_model_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_watch_model_LDADD = $(TEST_LIBS)
+tests_unit_test_access_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_access_LDADD = $(TEST_LIBS)
 tests_unit_test_advisories_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_advisories_LDADD = $(TEST_LIBS)
 tests_unit_test_limits_CPPFLAGS = $(TEST_CPPFLAGS)
