@@ -21,7 +21,9 @@ struct bytes {
 };
 
 struct client {
-	int fd;
+	const struct client_transport *transport;
+	void *context; /* of the transport; of a socket the client itself */
+	int fd;	       /* of a socket */
 	int timeout_ms;
 	uint32_t next_id;
 	struct bytes in;
@@ -54,6 +56,82 @@ static void bytes_drop(struct bytes *bytes, size_t len)
 	memmove(bytes->at, bytes->at + len, bytes->len);
 }
 
+/* ---- the socket ---- */
+
+static int wait_for(const struct client *client, short events, int timeout_ms)
+{
+	struct pollfd pollfd = {.fd = client->fd, .events = events};
+	int n;
+
+	do {
+		n = poll(&pollfd, 1, timeout_ms);
+	} while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -errno;
+	return n == 0 ? -ETIME : 0;
+}
+
+static long socket_send(void *context, const void *bytes, size_t len, int timeout_ms)
+{
+	const struct client *client = context;
+
+	for (;;) {
+		int error = wait_for(client, POLLOUT, timeout_ms);
+		if (error)
+			return error;
+		ssize_t n = send(client->fd, bytes, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+		if (n >= 0)
+			return n;
+		if (errno != EINTR && errno != EAGAIN)
+			return errno == ECONNRESET ? -EPIPE : -errno;
+	}
+}
+
+static long socket_receive(void *context, void *bytes, size_t len, int timeout_ms)
+{
+	const struct client *client = context;
+
+	for (;;) {
+		int error = wait_for(client, POLLIN, timeout_ms);
+		if (error)
+			return error;
+		ssize_t n = recv(client->fd, bytes, len, MSG_DONTWAIT);
+		if (n > 0)
+			return n;
+		if (n == 0)
+			return -EPIPE;
+		if (errno != EINTR && errno != EAGAIN)
+			return errno == ECONNRESET ? -EPIPE : -errno;
+	}
+}
+
+static void socket_close(void *context)
+{
+	const struct client *client = context;
+
+	if (client->fd >= 0)
+		close(client->fd);
+}
+
+static const struct client_transport socket_transport = {socket_send, socket_receive, socket_close};
+
+/* ---- beginning and end ---- */
+
+int client_open_over(const struct client_transport *transport, void *context, int timeout_ms, struct client **out)
+{
+	struct client *client = calloc(1, sizeof(*client));
+
+	if (!client)
+		return -ENOMEM;
+	client->transport = transport;
+	client->context = context;
+	client->fd = -1;
+	client->timeout_ms = timeout_ms;
+	client->next_id = 1;
+	*out = client;
+	return 0;
+}
+
 int client_open(const char *path, int timeout_ms, struct client **out)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -63,11 +141,10 @@ int client_open(const char *path, int timeout_ms, struct client **out)
 	if (strlen(path) >= sizeof(address.sun_path))
 		return -ENAMETOOLONG;
 	strcpy(address.sun_path, path);
-	client = calloc(1, sizeof(*client));
-	if (!client)
-		return -ENOMEM;
-	client->timeout_ms = timeout_ms;
-	client->next_id = 1;
+	error = client_open_over(&socket_transport, NULL, timeout_ms, &client);
+	if (error)
+		return error;
+	client->context = client;
 	client->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (client->fd < 0 || connect(client->fd, (struct sockaddr *)&address, sizeof(address)) != 0) {
 		error = -errno;
@@ -82,8 +159,8 @@ void client_close(struct client *client)
 {
 	if (!client)
 		return;
-	if (client->fd >= 0)
-		close(client->fd);
+	if (client->transport->close)
+		client->transport->close(client->context);
 	free(client->in.at);
 	free(client->kept.at);
 	free(client);
@@ -94,35 +171,17 @@ int client_fd(const struct client *client)
 	return client->fd;
 }
 
-static int wait_for(const struct client *client, short events)
-{
-	struct pollfd pollfd = {.fd = client->fd, .events = events};
-	int n;
-
-	do {
-		n = poll(&pollfd, 1, client->timeout_ms);
-	} while (n < 0 && errno == EINTR);
-	if (n < 0)
-		return -errno;
-	return n == 0 ? -ETIME : 0;
-}
+/* ---- messages ---- */
 
 int client_send_bytes(struct client *client, const void *bytes, size_t len)
 {
 	const char *at = bytes;
 
 	while (len > 0) {
-		int error = wait_for(client, POLLOUT);
-		ssize_t n;
+		long n = client->transport->send(client->context, at, len, client->timeout_ms);
 
-		if (error)
-			return error;
-		n = send(client->fd, at, len, MSG_NOSIGNAL | MSG_DONTWAIT);
-		if (n < 0) {
-			if (errno == EINTR || errno == EAGAIN)
-				continue;
-			return errno == ECONNRESET ? -EPIPE : -errno;
-		}
+		if (n < 0)
+			return (int)n;
 		at += n;
 		len -= (size_t)n;
 	}
@@ -150,20 +209,9 @@ int client_send(struct client *client, uint32_t type, uint32_t transaction, cons
 static int receive_more(struct client *client)
 {
 	char chunk[4096];
-	ssize_t n;
-	int error = wait_for(client, POLLIN);
+	long n = client->transport->receive(client->context, chunk, sizeof(chunk), client->timeout_ms);
 
-	if (error)
-		return error;
-	n = recv(client->fd, chunk, sizeof(chunk), MSG_DONTWAIT);
-	if (n == 0)
-		return -EPIPE;
-	if (n < 0) {
-		if (errno == EINTR || errno == EAGAIN)
-			return 0;
-		return errno == ECONNRESET ? -EPIPE : -errno;
-	}
-	return bytes_add(&client->in, chunk, (size_t)n);
+	return n < 0 ? (int)n : bytes_add(&client->in, chunk, (size_t)n);
 }
 
 /* Whether `from` begins with a whole message; its header goes to *header. */

@@ -7,10 +7,21 @@
 #include "wire/message.h"
 
 /*
- * A client of the Unix socket that sends exactly the bytes it is told to, good ones and bad ones, and shows exactly what
- * comes back. All functions return 0 or -errno; -EPIPE is a server that hung up, -ETIME one that did not answer in time.
+ * A client of the Unix socket, or of anything else that carries bytes both ways, that sends exactly the bytes it is told to, good
+ * ones and bad ones, and shows exactly what comes back. All functions return 0 or -errno; -EPIPE is a server that hung up, -ETIME
+ * one that did not answer in time.
  */
 struct client;
+
+/*
+ * What carries the bytes if it is no socket. `send` and `receive` wait until some can be moved, for `timeout_ms` at most
+ * (negative: for ever), and return how many were: 1 or more; or -errno, as client_send_bytes and client_receive do.
+ */
+struct client_transport {
+	long (*send)(void *context, const void *bytes, size_t len, int timeout_ms);
+	long (*receive)(void *context, void *bytes, size_t len, int timeout_ms);
+	void (*close)(void *context); /* may be NULL */
+};
 
 /* What came from the server. `payload` belongs to the client and holds until the next call that receives. */
 struct client_message {
@@ -27,7 +38,10 @@ struct client_event {
 int client_open(const char *path, int timeout_ms, struct client **out);
 void client_close(struct client *client); /* accepts NULL */
 
-/* For poll and shutdown; stays the client's. */
+/* A client of something else; on success `context` belongs to the client until client_close. */
+int client_open_over(const struct client_transport *transport, void *context, int timeout_ms, struct client **out);
+
+/* Of a client of the socket; for poll and shutdown; stays the client's. */
 int client_fd(const struct client *client);
 
 /* Bytes as they are, however wrong. */
