@@ -11,12 +11,14 @@
 #define STORE_MAGIC "lxenstored"
 
 enum {
-	STORE_VERSION = 1,
+	STORE_VERSION = 2,
 
-	STORE_KEY_NODE = 'n',	    /* a node, found by its path */
-	STORE_KEY_LONG_NODE = 'l',  /* a node whose path does not fit a key, found by the hash of its dirname */
-	STORE_KEY_ACCOUNT = 'a',    /* what a domain owns: 'a' and the domid, big-endian */
-	STORE_KEY_META = 'm',	    /* "m": struct store_meta */
+	STORE_KEY_NODE = 'n',	   /* a node, found by its path */
+	STORE_KEY_LONG_NODE = 'l', /* a node whose path does not fit a key, found by the hash of its dirname */
+	STORE_KEY_ACCOUNT = 'a',   /* what a domain owns: 'a' and the domid, big-endian */
+	STORE_KEY_OWNER = 'o',	   /* a node that a domain owns, its parent not: 'o', domid, generation of creation, big-endian */
+	STORE_KEY_ENTRY = 'p',	   /* the same with 'p': a node that has an entry for a domain, its parent none */
+	STORE_KEY_META = 'm',	   /* "m": struct store_meta */
 	STORE_KEY_GENERATION = 'g', /* "g": uint64_t, generations up to here may have been given out */
 	STORE_KEY_WATCH = 'w',	    /* a watch: 'w', the connection's id and the watch's serial, 8 bytes each, big-endian */
 
@@ -47,7 +49,10 @@ struct store_node {
 	uint8_t reserved[3];
 } __attribute__((packed));
 
-enum { STORE_NODE_LONG_CHILDREN = 1 /* some children have had 'l' keys */ };
+enum {
+	STORE_NODE_LONG_CHILDREN = 1, /* some children have had 'l' keys */
+	STORE_NODE_INDEXED = 2	      /* it has had 'o' or 'p' records */
+};
 
 /* Record of an 'a' key. */
 struct store_account {

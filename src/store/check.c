@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * One walk over all records in the order of their keys. Children of one directory lie side by side, so their parent is looked
- * up once for all of them, and all that is kept besides are the sums of what each domain owns. If the store changes during the
- * walk, each record is still compared with others of its own moment; only what is summed up over all of them is not.
+ * up once for all of them, and all that is kept besides are the sums of what each domain owns. A node asks for the records of the
+ * indexes that it must have, and a record of an index for the node that must have it. If the store changes during the walk, each
+ * record is still compared with others of its own moment; only what is summed up over all of them is not.
  */
 #include "store/check.h"
 
@@ -21,7 +22,7 @@
 #include <unistd.h>
 
 #include "base/status.h"
-#include "store/key.h"
+#include "store/index.h"
 #include "store/node.h"
 #include "store/pages.h"
 
@@ -44,8 +45,7 @@ struct walk {
 	char directory[PATH_BUFFER]; /* the parent of the nodes last seen, and what is known of it: */
 	size_t directory_len;
 	bool directory_exists;
-	uint64_t children_generation;
-	uint8_t directory_flags;
+	struct node directory_node; /* in the map, while `snapshot` is read */
 };
 
 static void problem(struct walk *walk, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -154,7 +154,6 @@ static bool path_of_record(struct walk *walk, const struct node *node, char buff
 static void enter_directory(struct walk *walk, const struct path *path)
 {
 	struct path directory = {path->text, path_parent_len(path)};
-	struct node node;
 	struct key key;
 	MDB_val record;
 
@@ -163,11 +162,8 @@ static void enter_directory(struct walk *walk, const struct path *path)
 	memcpy(walk->directory, directory.text, directory.len);
 	walk->directory_len = directory.len;
 	key_of_path(walk->meta.hash_key, &directory, &key);
-	walk->directory_exists = !get(walk, key.bytes, key.len, &record) && node_decode(record.mv_data, record.mv_size, &node);
-	if (!walk->directory_exists)
-		return;
-	walk->children_generation = node.children_generation;
-	walk->directory_flags = node.flags;
+	walk->directory_exists =
+	    !get(walk, key.bytes, key.len, &record) && node_decode(record.mv_data, record.mv_size, &walk->directory_node);
 }
 
 static void check_parent(struct walk *walk, const struct path *path, const struct node *node, bool is_long)
@@ -175,9 +171,9 @@ static void check_parent(struct walk *walk, const struct path *path, const struc
 	enter_directory(walk, path);
 	if (!walk->directory_exists)
 		node_problem(walk, path, "has no parent");
-	else if (node->created > walk->children_generation)
+	else if (node->created > walk->directory_node.children_generation)
 		node_problem(walk, path, "is newer than the list of children that it is in");
-	else if (is_long && !(walk->directory_flags & STORE_NODE_LONG_CHILDREN))
+	else if (is_long && !(walk->directory_node.flags & STORE_NODE_LONG_CHILDREN))
 		node_problem(walk, path, "has a long key and a parent that does not know of any such child");
 }
 
@@ -192,6 +188,95 @@ static void check_generations(struct walk *walk, const struct path *path, const 
 				     generations[i], node->created, walk->generation);
 	}
 }
+
+/* ---- the indexes ---- */
+
+/* The state of a node as index.h asks for it; false: not known, since it has no parent. */
+static bool index_state_of(struct walk *walk, const struct path *path, const struct node *node, struct index_state *out)
+{
+	*out = (struct index_state){.own = node->permissions, .n_own = node->n_permissions};
+	if (!path_parent_len(path))
+		return true;
+	enter_directory(walk, path);
+	out->parent = walk->directory_node.permissions;
+	out->n_parent = walk->directory_node.n_permissions;
+	return walk->directory_exists;
+}
+
+static void check_index_record(struct walk *walk, const struct path *path, const struct node *node, unsigned char kind,
+			       uint16_t domid)
+{
+	unsigned char key[INDEX_KEY_SIZE];
+	MDB_val record;
+
+	index_key(kind, domid, node->created, key);
+	if (get(walk, key, sizeof(key), &record) || record.mv_size != walk->records->key_len ||
+	    memcmp(record.mv_data, walk->records->key, record.mv_size) != 0)
+		node_problem(walk, path, "is not found %s domain %u", kind == STORE_KEY_OWNER ? "as owned by" : "as naming",
+			     domid);
+	else if (!(node->flags & STORE_NODE_INDEXED))
+		node_problem(walk, path, "has a record in an index and does not know it");
+}
+
+/* The records that the node which is read must have. */
+static void check_indexed(struct walk *walk, const struct path *path, const struct node *node)
+{
+	uint16_t owner = node->permissions[0].domid;
+	struct index_state state;
+
+	if (!index_state_of(walk, path, node, &state))
+		return;
+	if (index_owner_differs(&state, owner))
+		check_index_record(walk, path, node, STORE_KEY_OWNER, owner);
+	for (size_t i = 1; i < node->n_permissions; i++) {
+		if (index_entry_differs(&state, node->permissions[i].domid))
+			check_index_record(walk, path, node, STORE_KEY_ENTRY, node->permissions[i].domid);
+	}
+}
+
+/* The node under a key that a record holds, and its path; false: there is none. */
+static bool node_of_key(struct walk *walk, const void *key, size_t key_len, char buffer[PATH_BUFFER], struct path *path,
+			struct node *node)
+{
+	const unsigned char *bytes = key;
+	MDB_val record;
+
+	if (!key_len || key_len > STORE_KEY_MAX || (*bytes != STORE_KEY_NODE && *bytes != STORE_KEY_LONG_NODE) ||
+	    get(walk, key, key_len, &record) || !node_decode(record.mv_data, record.mv_size, node))
+		return false;
+	if (*bytes == STORE_KEY_NODE) {
+		*path = (struct path){buffer, key_to_path(bytes, key_len, buffer)};
+		return true;
+	}
+	if (!node->path_len || node->path_len > PATH_ABSOLUTE_MAX)
+		return false;
+	memcpy(buffer, node->path, node->path_len);
+	*path = (struct path){buffer, node->path_len};
+	return true;
+}
+
+static void check_index(struct walk *walk)
+{
+	bool owner = *walk->records->key == STORE_KEY_OWNER;
+	char buffer[PATH_BUFFER];
+	struct index_state state;
+	struct path path;
+	struct node node;
+	uint64_t created;
+	uint16_t domid;
+
+	if (!index_key_decode(walk->records->key, walk->records->key_len, &domid, &created)) {
+		problem(walk, "a record of an index has a key of %zu bytes", walk->records->key_len);
+		return;
+	}
+	if (!node_of_key(walk, walk->records->record, walk->records->record_len, buffer, &path, &node) || node.created != created)
+		problem(walk, "domain %u %s a node that is not there", domid, owner ? "owns" : "is named by");
+	else if (index_state_of(walk, &path, &node, &state) &&
+		 !(owner ? index_owner_differs(&state, domid) : index_entry_differs(&state, domid)))
+		node_problem(walk, &path, "is wrongly found as %s domain %u", owner ? "owned by" : "naming", domid);
+}
+
+/* ---- nodes ---- */
 
 static void check_node(struct walk *walk)
 {
@@ -219,6 +304,7 @@ static void check_node(struct walk *walk)
 			node_problem(walk, &path, "has a permission that is none");
 	}
 	walk->owned[node.permissions[0].domid]++;
+	check_indexed(walk, &path, &node);
 }
 
 static void check_account(struct walk *walk)
@@ -257,6 +343,10 @@ static void check_record(struct walk *walk)
 		return;
 	case STORE_KEY_ACCOUNT:
 		check_account(walk);
+		return;
+	case STORE_KEY_OWNER:
+	case STORE_KEY_ENTRY:
+		check_index(walk);
 		return;
 	case STORE_KEY_META:
 	case STORE_KEY_GENERATION:

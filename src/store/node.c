@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Nodes as records. A node that comes or goes changes three records: its own, its parent's (generation of the list of
- * children) and its owner's account. Each kind of change has its own generation in the node's record, so that a client
- * transaction can tell what of a node has changed since it looked.
+ * children) and its owner's account; and those of index.h where its permissions name others than its parent's. Each kind of
+ * change has its own generation in the node's record, so that a client transaction can tell what of a node has changed since
+ * it looked.
  */
 #include "store/node.h"
 
@@ -11,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "store/key.h"
+#include "store/index.h"
 #include "store/recent.h"
 #include "store/tombstone.h"
 
@@ -172,22 +173,44 @@ static int account_add(struct store *store, uint16_t domid, int64_t difference)
 
 /* ---- single nodes ---- */
 
-static int tell_parent(struct store *store, const struct path *path, uint64_t generation, bool long_child)
+/* The parent of the node at `path`, in the write transaction; *out stays zeroed where there is none to be. */
+static int get_parent(struct store *store, const struct path *path, struct path *parent, struct node *out)
 {
-	struct path parent = {path->text, path_parent_len(path)};
-	struct node node;
+	*parent = (struct path){path->text, path_parent_len(path)};
+	*out = (struct node){0};
+	if (!store_writable(store))
+		return store->fault;
+	int result = parent->len ? node_look(store, parent, out) : 0;
+	return result == STATUS_ENOENT ? store_failed(store, ENOENT) : result;
+}
 
-	if (!parent.len)
+static int tell_parent(struct store *store, const struct path *parent, struct node *node, uint64_t generation, bool long_child)
+{
+	if (!parent->len)
 		return 0;
-	int result = node_look(store, &parent, &node);
-	if (result == STATUS_ENOENT)
-		return store_failed(store, ENOENT);
-	if (result)
-		return result;
-	node.children_generation = generation;
+	node->children_generation = generation;
 	if (long_child)
-		node.flags |= STORE_NODE_LONG_CHILDREN;
-	return put(store, &parent, &node);
+		node->flags |= STORE_NODE_LONG_CHILDREN;
+	return put(store, parent, node);
+}
+
+static struct index_state state_of(const struct node *node, const struct node *parent)
+{
+	return (struct index_state){node->permissions, node->n_permissions, parent->permissions, parent->n_permissions};
+}
+
+/* Frees the plan. */
+static int apply_plan(struct store *store, struct index_plan *plan, const struct path *path, uint64_t created)
+{
+	struct key key;
+	int error = 0;
+
+	if (plan->n) {
+		key_of_path(store->meta.hash_key, path, &key);
+		error = index_apply(store, plan, &key, created);
+	}
+	index_plan_deinit(plan);
+	return error;
 }
 
 int node_create(struct store *store, const struct path *path, const struct permission *permissions, size_t n_permissions,
@@ -205,13 +228,25 @@ int node_create(struct store *store, const struct path *path, const struct permi
 	    .value_len = value_len,
 	};
 	uint16_t owner = permissions[0].domid;
-	int error = put(store, path, &node);
+	struct path parent_path;
+	struct index_plan plan;
+	struct node parent;
+	int error = get_parent(store, path, &parent_path, &parent);
 
+	if (error)
+		return error;
+	struct index_state before = {0}, after = state_of(&node, &parent);
+	if (index_plan(&before, &after, &plan))
+		return store_failed(store, ENOMEM);
+	node.flags = plan.n ? STORE_NODE_INDEXED : 0;
+	/* The parent's record first, while its bytes have not been moved. */
+	error = tell_parent(store, &parent_path, &parent, generation, !path_is_special(path) && 1 + path->len > STORE_KEY_MAX);
 	if (!error)
-		error = tell_parent(store, path, generation, !path_is_special(path) && 1 + path->len > STORE_KEY_MAX);
+		error = put(store, path, &node);
 	if (!error)
 		error = account_add(store, owner, 1);
-	return error;
+	int fault = apply_plan(store, &plan, path, generation);
+	return error ? error : fault;
 }
 
 int node_set_value(struct store *store, const struct path *path, const struct node *node, const void *value, size_t value_len)
@@ -224,7 +259,7 @@ int node_set_value(struct store *store, const struct path *path, const struct no
 	return put(store, path, &changed);
 }
 
-int node_set_permissions(struct store *store, const struct path *path, const struct node *node,
+int node_put_permissions(struct store *store, const struct path *path, const struct node *node,
 			 const struct permission *permissions, size_t n_permissions)
 {
 	struct node changed = *node;
@@ -239,6 +274,94 @@ int node_set_permissions(struct store *store, const struct path *path, const str
 		if (!error)
 			error = account_add(store, new_owner, 1);
 	}
+	return error;
+}
+
+/* A node whose permissions name others than before, and what it means for its children. */
+struct renaming {
+	struct store *store;
+	const struct path *path;
+	struct node before, after; /* their permissions */
+};
+
+static int rename_child(void *context, const char *name, size_t name_len, const struct node *child)
+{
+	const struct renaming *renaming = context;
+	struct index_state before = state_of(child, &renaming->before), after = state_of(child, &renaming->after);
+	size_t directory_len = path_is_root(renaming->path) ? 0 : renaming->path->len;
+	char text[PATH_BUFFER];
+	struct path path = {text, directory_len + 1 + name_len};
+	uint64_t created = child->created;
+	struct index_plan plan;
+	int error = 0;
+
+	if (path.len > PATH_ABSOLUTE_MAX)
+		return store_failed(renaming->store, EIO);
+	memcpy(text, renaming->path->text, directory_len);
+	text[directory_len] = '/';
+	memcpy(text + directory_len + 1, name, name_len);
+	if (index_plan(&before, &after, &plan))
+		return store_failed(renaming->store, ENOMEM);
+	if (index_differs(&after) && !(child->flags & STORE_NODE_INDEXED)) {
+		struct node changed = *child;
+		changed.flags |= STORE_NODE_INDEXED;
+		error = put(renaming->store, &path, &changed);
+	}
+	int fault = apply_plan(renaming->store, &plan, &path, created);
+	return error ? error : fault;
+}
+
+/* Changes the records of the index with the permissions. What `node` points to is still in place. */
+static int rename_node(struct renaming *renaming, struct node *node)
+{
+	struct store *store = renaming->store;
+	struct path parent_path = {renaming->path->text, path_parent_len(renaming->path)};
+	struct MDB_txn *txn = store_writable(store);
+	struct node parent = {0};
+	struct index_plan plan;
+	int error = 0;
+
+	if (!txn)
+		return store->fault;
+	if (parent_path.len)
+		error = node_get(store, txn, &parent_path, &parent);
+	if (error)
+		return store_failed(store, error < 0 ? -error : ENOENT);
+	struct index_state before = state_of(&renaming->before, &parent), after = state_of(&renaming->after, &parent);
+	if (index_plan(&before, &after, &plan))
+		return store_failed(store, ENOMEM);
+	if (index_differs(&after))
+		node->flags |= STORE_NODE_INDEXED;
+	error = node_put_permissions(store, renaming->path, node, after.own, after.n_own);
+	int fault = apply_plan(store, &plan, renaming->path, node->created);
+	if (!error)
+		error = fault;
+	/* The list of children has had no change but that of the node's creation: there are none. */
+	if (error || node->children_generation == node->created)
+		return error;
+	return node_children(store, store->write, renaming->path, node, rename_child, renaming);
+}
+
+int node_set_permissions(struct store *store, const struct path *path, const struct node *node,
+			 const struct permission *permissions, size_t n_permissions)
+{
+	if (index_same_names(node->permissions, node->n_permissions, permissions, n_permissions))
+		return node_put_permissions(store, path, node, permissions, n_permissions);
+
+	size_t size = node->n_permissions * sizeof(*node->permissions);
+	struct permission *before = malloc(size);
+	struct renaming renaming = {
+	    .store = store,
+	    .path = path,
+	    .before = {.permissions = before, .n_permissions = node->n_permissions},
+	    .after = {.permissions = permissions, .n_permissions = n_permissions},
+	};
+	struct node changed = *node;
+	if (!before)
+		return store_failed(store, ENOMEM);
+	memcpy(before, node->permissions, size);
+	int error = rename_node(&renaming, &changed);
+	free(before);
 	return error;
 }
 
@@ -364,17 +487,38 @@ static int settle_owner(struct subtree_walk *walk)
 	return walk->count ? account_add(walk->store, walk->owner, -(int64_t)walk->count) : 0;
 }
 
+/* Deletes the record, and those of the index whatever the parent's permissions were: it may have gone already. */
+static int delete_record(struct subtree_walk *walk, MDB_cursor *cursor, const struct node *node)
+{
+	struct index_state before = {node->permissions, node->n_permissions, NULL, 0}, after = {0};
+	bool indexed = node->flags & STORE_NODE_INDEXED;
+	uint64_t created = node->created;
+	const struct key unused = {0};
+	struct index_plan plan;
+
+	if (indexed && index_plan(&before, &after, &plan))
+		return store_failed(walk->store, ENOMEM);
+	int code = mdb_cursor_del(cursor, 0);
+	int error = code ? store_failed(walk->store, code) : 0;
+	if (indexed) {
+		if (!error)
+			error = index_apply(walk->store, &plan, &unused, created);
+		index_plan_deinit(&plan);
+	}
+	return error;
+}
+
 static int remove_record(struct subtree_walk *walk, MDB_cursor *cursor, const struct node *node)
 {
 	uint16_t owner = node->permissions[0].domid;
-	int code = mdb_cursor_del(cursor, 0);
+	/* This and the next may move the records under the cursor; LMDB keeps cursors of the transaction right. */
+	int error = delete_record(walk, cursor, node);
 
-	if (code)
-		return store_failed(walk->store, code);
+	if (error)
+		return error;
 	recent_forget_all(walk->store->recent);
 	if (owner != walk->owner) {
-		/* The put may move the records under the cursor; LMDB keeps cursors of the transaction right. */
-		int error = settle_owner(walk);
+		error = settle_owner(walk);
 		if (error)
 			return error;
 		walk->owner = owner;
@@ -387,6 +531,8 @@ static int remove_record(struct subtree_walk *walk, MDB_cursor *cursor, const st
 int node_remove(struct store *store, const struct path *path)
 {
 	struct subtree_walk walk = {.store = store, .txn = store_writable(store), .record = remove_record};
+	struct path parent_path;
+	struct node parent;
 
 	if (!walk.txn)
 		return store->fault;
@@ -395,7 +541,9 @@ int node_remove(struct store *store, const struct path *path)
 	if (!error)
 		error = settle_owner(&walk);
 	if (!error)
-		error = tell_parent(store, path, generation, false);
+		error = get_parent(store, path, &parent_path, &parent);
+	if (!error)
+		error = tell_parent(store, &parent_path, &parent, generation, false);
 	if (!error && store->transactions)
 		tombstones_add(store->tombstones, path, generation);
 	return error;

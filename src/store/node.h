@@ -55,6 +55,10 @@ int node_set_value(struct store *store, const struct path *path, const struct no
 int node_set_permissions(struct store *store, const struct path *path, const struct node *node,
 			 const struct permission *permissions, size_t n_permissions);
 
+/* The same, for a caller who sees to the records of index.h. */
+int node_put_permissions(struct store *store, const struct path *path, const struct node *node,
+			 const struct permission *permissions, size_t n_permissions);
+
 /* Removes the node, which exists, with all below; gives the owners' counts back and tells the parent. */
 int node_remove(struct store *store, const struct path *path);
 

@@ -399,7 +399,7 @@ START_TEST(a_newer_format_is_told_by_its_number)
 	store_file_put(&file, "m", 1, &meta, sizeof(meta));
 	store_file_close(&file);
 	ck_assert_int_eq(DUMP("--store", file.path), 3);
-	expect_message("has format 2, this program reads formats up to 1");
+	expect_message("has format 3, this program reads formats up to 2");
 	ck_assert_int_eq(DUMP("--store", file.path, "--check"), 3);
 	store_file_deinit(&file);
 }

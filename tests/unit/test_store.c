@@ -311,7 +311,7 @@ START_TEST(a_newer_format_is_refused)
 	struct store_meta meta = store->meta;
 	meta.version = STORE_VERSION + 1;
 	put("m", 1, &meta, sizeof(meta));
-	expect_refusal(-EPROTO, "has format 2");
+	expect_refusal(-EPROTO, "has format 3");
 }
 END_TEST
 
@@ -321,7 +321,7 @@ START_TEST(a_newer_format_of_another_boot_is_refused_too)
 	struct store_meta meta = store->meta;
 	meta.version = STORE_VERSION + 1;
 	put("m", 1, &meta, sizeof(meta));
-	expect_refusal(-EPROTO, "has format 2");
+	expect_refusal(-EPROTO, "has format 3");
 }
 END_TEST
 
