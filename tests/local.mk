@@ -45,7 +45,7 @@ tests_libsupport_a_SOURCES = \
 	tests/support/command.c tests/support/command.h \
 	tests/support/daemon.c tests/support/daemon.h \
 	tests/support/expect.c tests/support/expect.h \
-	tests/support/model.c tests/support/model.h \
+	tests/support/model.c tests/support/model.h tests/support/model_release.c \
 	tests/support/random.c tests/support/random.h \
 	tests/support/scene.c tests/support/scene.h \
 	tests/support/stage.c tests/support/stage.h \

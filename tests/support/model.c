@@ -16,7 +16,7 @@
 
 static const char client_names[MODEL_CLIENTS + 1] = "AB123";
 
-static int parent_of(int node)
+int model_parent(int node)
 {
 	return node ? (node - 1) / MODEL_NAMES : -1;
 }
@@ -24,7 +24,7 @@ static int parent_of(int node)
 static bool is_below_or_equal(int node, int top)
 {
 	while (node > top)
-		node = parent_of(node);
+		node = model_parent(node);
 	return node == top;
 }
 
@@ -42,7 +42,7 @@ void model_init(struct model *model, const char *const names[MODEL_NAMES])
 	memcpy(model->names, names, sizeof(model->names));
 	strcpy(model->paths[0], "/");
 	for (int node = 1; node < MODEL_NODES; node++) {
-		const char *above = parent_of(node) ? model->paths[parent_of(node)] : "";
+		const char *above = model_parent(node) ? model->paths[model_parent(node)] : "";
 		snprintf(model->paths[node], sizeof(model->paths[0]), "%s/%s", above, names[(node - 1) % MODEL_NAMES]);
 	}
 	for (int i = 0; i < MODEL_CLIENTS; i++) {
@@ -102,7 +102,7 @@ static unsigned rights(const struct caller *caller, const struct model_node *nod
 static int nearest(const struct model_tree *tree, int node)
 {
 	while (!tree->nodes[node].exists)
-		node = parent_of(node);
+		node = model_parent(node);
 	return node;
 }
 
@@ -142,7 +142,7 @@ static const char *create(struct model *model, struct model_tree *tree, const st
 {
 	int from = nearest(tree, node), needed = 0;
 
-	for (int missing = node; missing != from; missing = parent_of(missing))
+	for (int missing = node; missing != from; missing = model_parent(missing))
 		needed++;
 	if (!caller->privileged && needed > budget)
 		return "ENOSPC";
@@ -153,27 +153,24 @@ static const char *create(struct model *model, struct model_tree *tree, const st
 	for (; needed; needed--) {
 		int missing = node;
 		for (int i = 1; i < needed; i++)
-			missing = parent_of(missing);
+			missing = model_parent(missing);
 		set_node(&made, ++model->time);
 		if (needed == 1)
 			strcpy(made.value.text, value);
 		tree->nodes[missing] = made;
-		tree->nodes[parent_of(missing)].list_changed = model->time;
+		tree->nodes[model_parent(missing)].list_changed = model->time;
 	}
 	return "OK";
 }
 
-static const char *remove_tree(struct model *model, struct model_tree *tree, int top)
+void model_remove(struct model *model, struct model_tree *tree, int top)
 {
-	if (!top)
-		return "EINVAL";
 	for (int node = top; node < MODEL_NODES; node++) {
 		if (is_below_or_equal(node, top))
 			tree->nodes[node].exists = false;
 	}
 	tree->removed[top] = ++model->time;
-	tree->nodes[parent_of(top)].list_changed = model->time;
-	return "OK";
+	tree->nodes[model_parent(top)].list_changed = model->time;
 }
 
 static const char *change(struct model *model, struct model_tree *tree, const struct caller *caller,
@@ -189,7 +186,10 @@ static const char *change(struct model *model, struct model_tree *tree, const st
 		is->value_changed = ++model->time;
 		return "OK";
 	case STAGE_REMOVE:
-		return remove_tree(model, tree, node);
+		if (!node)
+			return "EINVAL";
+		model_remove(model, tree, node);
+		return "OK";
 	case STAGE_SET_PERMISSIONS:
 		if (rights(caller, is) != MAY_ALL)
 			return "EACCES";
@@ -232,7 +232,7 @@ static void plain(struct model *model, struct model_tree *tree, const struct cal
 	if (!may(tree, caller, step->verb, there)) {
 		strcpy(answer, "EACCES");
 	} else if (there != node) {
-		const char *word = step->verb == STAGE_REMOVE && there == parent_of(node) ? "OK" : "ENOENT";
+		const char *word = step->verb == STAGE_REMOVE && there == model_parent(node) ? "OK" : "ENOENT";
 		if (creates(step->verb))
 			word = create(model, tree, caller, node, step->verb == STAGE_WRITE ? step->argument : "", budget);
 		strcpy(answer, word);
@@ -252,7 +252,7 @@ static void plain(struct model *model, struct model_tree *tree, const struct cal
 /* Is what the state has here, because of a removal here or above? */
 static bool is_hidden(const struct model_transaction *transaction, int node)
 {
-	for (; node > 0; node = parent_of(node)) {
+	for (; node > 0; node = model_parent(node)) {
 		if (transaction->overlay[node].cleared)
 			return true;
 	}
@@ -273,7 +273,7 @@ static bool put_together(const struct model_transaction *transaction, const stru
 	for (int node = 0; node < MODEL_NODES; node++) {
 		const struct model_overlay *here = &transaction->overlay[node];
 		struct model_node *seen = &view->nodes[node];
-		hidden[node] = node && (here->cleared || hidden[parent_of(node)]);
+		hidden[node] = node && (here->cleared || hidden[model_parent(node)]);
 		if (here->present) {
 			*seen = here->node;
 			seen->created = UINT32_MAX / 2 + here->order;
@@ -285,14 +285,14 @@ static bool put_together(const struct model_transaction *transaction, const stru
 			if (here->has_permissions)
 				seen->permissions = here->node.permissions;
 		}
-		whole = whole && (!node || !seen->exists || view->nodes[parent_of(node)].exists);
+		whole = whole && (!node || !seen->exists || view->nodes[model_parent(node)].exists);
 	}
 	return whole;
 }
 
 static bool was_removed_since(const struct model_tree *state, int node, uint32_t time)
 {
-	for (; node > 0; node = parent_of(node)) {
+	for (; node > 0; node = model_parent(node)) {
 		if (state->removed[node] > time)
 			return true;
 	}
@@ -333,7 +333,7 @@ static void observe(const struct model_tree *state, struct model_transaction *tr
 /* An answer has shown something of the node, or of what is missing below it. */
 static void show(struct model_transaction *transaction, int node)
 {
-	for (; node >= 0 && transaction->overlay[node].present; node = parent_of(node)) {
+	for (; node >= 0 && transaction->overlay[node].present; node = model_parent(node)) {
 		if (transaction->overlay[node].ensured && !is_hidden(transaction, node))
 			transaction->overlay[node].insisted = true;
 	}
@@ -352,8 +352,8 @@ static void observe_step(const struct model_tree *state, struct model_transactio
 		found.list = verb == STAGE_LIST;
 		found.permissions = found.permissions || verb == STAGE_PERMISSIONS || verb == STAGE_SET_PERMISSIONS;
 	} else {
-		while (parent_of(top) != there)
-			top = parent_of(top);
+		while (model_parent(top) != there)
+			top = model_parent(top);
 		bool ensures = creating && may(view, caller, verb, there);
 		observe(state, transaction, ensures ? node : top, (struct model_observed){.absence = true});
 	}
@@ -373,13 +373,13 @@ static void mark_changed(struct model_transaction *transaction, int node)
 
 static void overlay_creation(struct model_transaction *transaction, const struct model_tree *after, int node, int below)
 {
-	if (parent_of(node) != below)
-		overlay_creation(transaction, after, parent_of(node), below);
+	if (model_parent(node) != below)
+		overlay_creation(transaction, after, model_parent(node), below);
 	struct model_overlay *here = &transaction->overlay[node];
 	here->present = true;
 	here->node = after->nodes[node];
 	here->order = here->list_serial = ++transaction->serial;
-	transaction->overlay[parent_of(node)].list_serial = transaction->serial;
+	transaction->overlay[model_parent(node)].list_serial = transaction->serial;
 }
 
 static void overlay_removal(struct model_transaction *transaction, int top)
@@ -394,7 +394,7 @@ static void overlay_removal(struct model_transaction *transaction, int top)
 			    transaction->overlay[node].has_permissions = false;
 	}
 	here->cleared = true;
-	transaction->overlay[parent_of(top)].list_serial = ++transaction->serial;
+	transaction->overlay[model_parent(top)].list_serial = ++transaction->serial;
 }
 
 /* The overlay after a step that has succeeded. `there`: the nearest that was there before it. */
@@ -410,7 +410,7 @@ static void overlay_step(struct model_transaction *transaction, const struct mod
 		overlay_removal(transaction, node);
 	} else if (there != node) {
 		overlay_creation(transaction, after, node, there);
-		for (int made = parent_of(node); made != there; made = parent_of(made)) {
+		for (int made = model_parent(node); made != there; made = model_parent(made)) {
 			if (!is_hidden(transaction, made))
 				transaction->overlay[made].ensured = true;
 		}
@@ -572,7 +572,7 @@ static void say_events(struct model *model, const struct model_transaction *tran
 
 	for (int i = 0; i < transaction->n_changed; i++) {
 		int node = transaction->changed[i];
-		bool was_top = transaction->overlay[node].cleared && !is_hidden(transaction, parent_of(node));
+		bool was_top = transaction->overlay[node].cleared && !is_hidden(transaction, model_parent(node));
 		if (after->nodes[node].exists || (was_top && before->nodes[node].exists))
 			to += sprintf(to, "%s%s", to > model->events ? " " : "", model->paths[node]);
 	}
@@ -668,6 +668,10 @@ static void run_of_client(struct model *model, const struct stage_step *step, in
 	int client = model_client(step->client);
 	struct model_transaction *transaction = &model->transactions[client];
 
+	if (step->verb == STAGE_RELEASE) {
+		model_release(model, model->callers[client].domid);
+		return;
+	}
 	if (step->verb == STAGE_START || (transaction->open && step->path))
 		commit(model);
 	if (step->verb == STAGE_START && transaction->open) {

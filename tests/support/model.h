@@ -119,6 +119,15 @@ int model_client(char name); /* its number */
 /* Does a step on the path of `node` (where the step has one); model->answer and what follows it are what must come of it. */
 void model_run(struct model *model, const struct stage_step *step, int node);
 
+/* The number of the parent; of the root -1. */
+int model_parent(int node);
+
+/* Takes a node and all below it out of the tree. */
+void model_remove(struct model *model, struct model_tree *tree, int top);
+
+/* The tree without a domain (model_release.c). */
+void model_release(struct model *model, uint16_t domid);
+
 /* Nodes that a domain owns now. */
 uint32_t model_owned(const struct model_tree *tree, uint16_t domid);
 

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "store/check.h"
+#include "store/release.h"
 #include "store/snapshot.h"
 
 enum { TRIES = 8 }; /* of a step that needs more room */
@@ -21,13 +22,13 @@ static const struct {
 	const char *word;
 	bool has_path, has_argument;
 } verbs[STAGE_VERBS] = {
-    [STAGE_START] = {"start", false, false},   [STAGE_END] = {"end", false, false},
-    [STAGE_FORGET] = {"forget", false, false}, [STAGE_READ] = {"read", true, false},
-    [STAGE_LIST] = {"ls", true, false},	       [STAGE_PERMISSIONS] = {"perms", true, false},
-    [STAGE_WRITE] = {"write", true, true},     [STAGE_MKDIR] = {"mkdir", true, false},
-    [STAGE_REMOVE] = {"rm", true, false},      [STAGE_SET_PERMISSIONS] = {"chmod", true, true},
-    [STAGE_COMMIT] = {"commit", false, false}, [STAGE_ABORT] = {"abort", false, false},
-    [STAGE_DROP] = {"drop", false, false},
+    [STAGE_START] = {"start", false, false},	 [STAGE_END] = {"end", false, false},
+    [STAGE_FORGET] = {"forget", false, false},	 [STAGE_READ] = {"read", true, false},
+    [STAGE_LIST] = {"ls", true, false},		 [STAGE_PERMISSIONS] = {"perms", true, false},
+    [STAGE_WRITE] = {"write", true, true},	 [STAGE_MKDIR] = {"mkdir", true, false},
+    [STAGE_REMOVE] = {"rm", true, false},	 [STAGE_SET_PERMISSIONS] = {"chmod", true, true},
+    [STAGE_RELEASE] = {"release", false, false}, [STAGE_COMMIT] = {"commit", false, false},
+    [STAGE_ABORT] = {"abort", false, false},	 [STAGE_DROP] = {"drop", false, false},
 };
 
 static const char names[STAGE_CLIENTS + 1] = "ABCD1234";
@@ -323,6 +324,8 @@ static int act(struct stage *stage, struct stage_client *client, struct tree *tr
 	case STAGE_END:
 	case STAGE_FORGET:
 		return end(stage, client, tree, step->verb == STAGE_END);
+	case STAGE_RELEASE:
+		return store_release(stage->store, client->caller.domid, &stage->arena, tree->watched, &tree->changes);
 	default:
 		return operate(stage, client, tree, step);
 	}

@@ -31,6 +31,7 @@ enum stage_verb {
 	STAGE_MKDIR,
 	STAGE_REMOVE,
 	STAGE_SET_PERMISSIONS,
+	STAGE_RELEASE, /* the guest is no more; not done by it, and in no transaction */
 	/* Of nobody: */
 	STAGE_COMMIT, /* the turn ends */
 	STAGE_ABORT,  /* the turn fails: all that was done since the last commit is undone */

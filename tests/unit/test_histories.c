@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Random histories of five clients, two of them privileged, on the store and on a plain model of it (support/model.h): plain
- * requests and transactions, several of them in one turn of the daemon, turns that fail, snapshots that are dropped. Of every
- * history it is required:
+ * requests and transactions, several of them in one turn of the daemon, turns that fail, snapshots that are dropped, domains that
+ * die. Of every history it is required:
  *
  *  - Each answer in a transaction is the one that the tree gives which is put together of one state and the transaction's own
  *    changes. That state is the snapshot; once that was dropped, the newest committed one. A transaction that is not doomed
@@ -32,7 +32,7 @@
 #include "support/stage.h"
 #include "support/suite.h"
 
-enum { STEPS_MAX = 72, CHECK_EVERY = 1000, NO_LIMIT = 1000000 };
+enum { STEPS_MAX = 72, CHECK_EVERY = 50, NO_LIMIT = 1000000 };
 
 enum mode { WITH_SNAPSHOTS, WITHOUT_SNAPSHOTS, DROPPED_AT_TIMES };
 
@@ -123,7 +123,9 @@ static enum stage_verb next_verb(struct random *random, enum mode mode, bool *op
 		return STAGE_COMMIT;
 	if (number < 10)
 		return STAGE_ABORT;
-	if (number < 14 && mode == DROPPED_AT_TIMES)
+	if (number < 12)
+		return STAGE_RELEASE;
+	if (number < 16 && mode == DROPPED_AT_TIMES)
 		return STAGE_DROP;
 	if (number < 50 && !*open) {
 		*open = true;
@@ -155,6 +157,11 @@ static bool has_client(enum stage_verb verb)
 	return verb != STAGE_COMMIT && verb != STAGE_ABORT && verb != STAGE_DROP;
 }
 
+static bool has_path(enum stage_verb verb)
+{
+	return verb >= STAGE_READ && verb <= STAGE_SET_PERMISSIONS;
+}
+
 static void add_step(struct history *history, const struct stage_step *step, int node)
 {
 	const struct model *of = history->long_names ? &model_of_long_names : &model;
@@ -163,7 +170,7 @@ static void add_step(struct history *history, const struct stage_step *step, int
 		return;
 	struct stage_step *added = &history->steps[history->n_steps];
 	*added = *step;
-	added->path = step->verb >= STAGE_READ && has_client(step->verb) ? of->paths[node] : NULL;
+	added->path = has_path(step->verb) ? of->paths[node] : NULL;
 	history->nodes[history->n_steps++] = node;
 }
 
@@ -188,7 +195,8 @@ static void make_up(struct random *random, enum mode mode, struct history *histo
 	while (history->n_steps < n_steps) {
 		int client = (first + (int)random_below(random, (uint32_t)n_clients)) % MODEL_CLIENTS;
 		enum stage_verb verb = next_verb(random, mode, &open[client]);
-		struct stage_step step = random_step(random, has_client(verb) ? clients[client] : (char)0, verb);
+		char name = verb == STAGE_RELEASE ? "123"[random_below(random, 3)] : clients[client];
+		struct stage_step step = random_step(random, has_client(verb) ? name : (char)0, verb);
 		add_step(history, &step, random_node(random));
 		if (verb == STAGE_START && mode == WITHOUT_SNAPSHOTS)
 			add_step(history, &drop, 0);
