@@ -9,7 +9,8 @@
 enum {
 	PATH_ABSOLUTE_MAX = 3072, /* XENSTORE_ABS_PATH_MAX; bytes without the NUL */
 	PATH_RELATIVE_MAX = 2048, /* XENSTORE_REL_PATH_MAX: of what follows /local/domain/<domid>/ */
-	PATH_BUFFER = PATH_ABSOLUTE_MAX + 1
+	PATH_CHUNK = 16,	  /* characters that are checked at once */
+	PATH_BUFFER = PATH_ABSOLUTE_MAX + PATH_CHUNK + 1
 };
 
 /*

@@ -95,6 +95,28 @@ START_TEST(only_the_documented_characters_are_allowed_wherever_they_are)
 }
 END_TEST
 
+START_TEST(one_wrong_character_or_slash_is_found_at_any_place_of_a_path_of_any_length)
+{
+	static const char wrong[] = {0x01, ' ', ',', '.', ':', '[', '`', '{', (char)0x80, (char)0xaf, (char)0xff};
+	char text[70];
+
+	for (size_t len = 2; len < sizeof(text); len++) {
+		for (size_t at = 0; at < len; at++) {
+			memset(text, 'z', sizeof(text)); /* what lies behind would be right */
+			text[0] = '/';
+			ck_assert_int_eq(make_absolute(text, len), 0);
+			for (size_t i = 0; i < sizeof(wrong); i++) {
+				text[at] = wrong[i];
+				ck_assert_int_eq(make_absolute(text, len), STATUS_EINVAL);
+			}
+			text[at] = '/';
+			bool is_good = at == 0 || (at > 1 && at < len - 1);
+			ck_assert_int_eq(make_absolute(text, len), is_good ? 0 : STATUS_EINVAL);
+		}
+	}
+}
+END_TEST
+
 START_TEST(nothing_is_no_path)
 {
 	ck_assert_int_eq(make_absolute("", 0), STATUS_EINVAL);
@@ -377,6 +399,7 @@ int main(void)
 	tcase_add_test(form, relative_paths_are_below_the_domain);
 	tcase_add_test(form, a_relative_path_is_completed_for_every_width_of_domid);
 	tcase_add_test(form, only_the_documented_characters_are_allowed_wherever_they_are);
+	tcase_add_test(form, one_wrong_character_or_slash_is_found_at_any_place_of_a_path_of_any_length);
 	tcase_add_test(form, nothing_is_no_path);
 	tcase_add_test(form, doubled_and_trailing_slashes_are_refused);
 	tcase_add_test(form, the_domains_own_path_needs_its_number);
