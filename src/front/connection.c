@@ -17,6 +17,13 @@ enum { REQUESTS_PER_TURN = 64, CONNECTIONS_PER_TURN = 64 };
 
 static const double retry_seconds = 0.05; /* while the ledger's room is used up, or somebody's limits are */
 
+/*
+ * libev never waits without end, and for the end of each wait the kernel has to set a timer. A shortest wait of so many
+ * seconds makes more milliseconds than epoll_wait can be told: it is told a negative number, which is without end, or, on
+ * processors that take the nearest number instead, 24 days.
+ */
+static const double without_end = 3000000;
+
 /* ---- one connection ---- */
 
 static struct connection *connection_of(struct client *client)
@@ -215,7 +222,7 @@ static void plan_rest(struct front *front)
 	else
 		ev_idle_stop(front->loop, &front->more_to_run);
 	if (later && !ev_is_active(&front->retry))
-		ev_timer_again(front->loop, &front->retry);
+		front_start_timer(front, &front->retry);
 }
 
 static void end_turn(struct ev_loop *loop, ev_prepare *prepare, int events)
@@ -249,11 +256,30 @@ static void retry_event(struct ev_loop *loop, ev_timer *timer, int events)
 	struct front *front = timer->data;
 	struct connection *connection;
 
+	(void)loop;
 	(void)events;
-	ev_timer_stop(loop, timer);
+	front_stop_timer(front, timer);
 	DL_FOREACH2 (front->limited, connection, limited_next) {
 		connection_make_ready(connection);
 	}
+}
+
+/* ---- timers ---- */
+
+void front_start_timer(struct front *front, ev_timer *timer)
+{
+	front->n_timers += !ev_is_active(timer);
+	ev_set_timeout_collect_interval(front->loop, 0);
+	ev_timer_again(front->loop, timer);
+}
+
+void front_stop_timer(struct front *front, ev_timer *timer)
+{
+	if (!ev_is_active(timer))
+		return;
+	ev_timer_stop(front->loop, timer);
+	if (!--front->n_timers)
+		ev_set_timeout_collect_interval(front->loop, without_end);
 }
 
 /* ---- the whole ---- */
@@ -261,6 +287,7 @@ static void retry_event(struct ev_loop *loop, ev_timer *timer, int events)
 void front_init(struct front *front, struct ev_loop *loop, struct turn *turn)
 {
 	*front = (struct front){.loop = loop, .turn = turn};
+	ev_set_timeout_collect_interval(loop, without_end);
 	ev_prepare_init(&front->before_wait, end_turn);
 	front->before_wait.data = front;
 	ev_prepare_start(loop, &front->before_wait);
@@ -283,5 +310,5 @@ void front_deinit(struct front *front)
 		return;
 	ev_prepare_stop(front->loop, &front->before_wait);
 	ev_idle_stop(front->loop, &front->more_to_run);
-	ev_timer_stop(front->loop, &front->retry);
+	front_stop_timer(front, &front->retry);
 }

@@ -59,6 +59,7 @@ struct front {
 	ev_prepare before_wait;
 	ev_idle more_to_run; /* running while ready connections are left over: keeps the loop from waiting */
 	ev_timer retry;	     /* while the ledger's room is used up, or somebody's limits are */
+	size_t n_timers;     /* that run */
 	size_t n_ready;
 	struct connection *ready;   /* may have something to receive or to run; who has waited longest is first */
 	struct connection *limited; /* their owner has used up what it is allowed: asked again now and then */
@@ -72,6 +73,13 @@ void front_finish(struct front *front);
 
 /* All its connections must have been closed. Accepts a zeroed one. */
 void front_deinit(struct front *front);
+
+/*
+ * Timers of the loop, with `repeat` set, are started (or started anew) and stopped by these only: while none runs, the loop
+ * waits without end, and one that it is not told of would not end the wait.
+ */
+void front_start_timer(struct front *front, ev_timer *timer);
+void front_stop_timer(struct front *front, ev_timer *timer);
 
 /* A connection of client `id` that speaks for `domain`. -ENOSPC: the ledger has no room for it. */
 int connection_init(struct connection *connection, struct front *front, const struct connection_kind *kind, uint64_t id,

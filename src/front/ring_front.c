@@ -68,14 +68,14 @@ static struct ring *find(const struct ring_front *rings, uint16_t domid)
 static void start_scan(struct ring_front *rings)
 {
 	if (rings->options.scan_seconds > 0 && !ev_is_active(&rings->scan))
-		ev_timer_again(rings->front->loop, &rings->scan);
+		front_start_timer(rings->front, &rings->scan);
 }
 
 static void forget(struct ring_front *rings, struct ring *ring)
 {
 	HASH_DEL(rings->all, ring);
 	if (!rings->all)
-		ev_timer_stop(rings->front->loop, &rings->scan);
+		front_stop_timer(rings->front, &rings->scan);
 }
 
 static int set_port(struct ring_front *rings, uint32_t port, struct ring *ring)
@@ -388,7 +388,7 @@ static bool take_event(struct ring_front *rings)
 	if (result < 0) {
 		log_error(rings->front->turn->log, "events of domains cannot be read: %s", strerror(-result));
 		ev_io_stop(rings->front->loop, &rings->events);
-		ev_timer_again(rings->front->loop, &rings->retry);
+		front_start_timer(rings->front, &rings->retry);
 	}
 	if (result <= 0)
 		return false;
@@ -416,7 +416,7 @@ static void retry_event(struct ev_loop *loop, ev_timer *timer, int events)
 	struct ring_front *rings = timer->data;
 
 	(void)events;
-	ev_timer_stop(loop, timer);
+	front_stop_timer(rings->front, timer);
 	ev_io_start(loop, &rings->events);
 }
 
@@ -481,8 +481,8 @@ void ring_front_close(struct ring_front *rings)
 	}
 	rings->host->unbind(rings->host->context, rings->exception_port);
 	ev_io_stop(rings->front->loop, &rings->events);
-	ev_timer_stop(rings->front->loop, &rings->scan);
-	ev_timer_stop(rings->front->loop, &rings->retry);
+	front_stop_timer(rings->front, &rings->scan);
+	front_stop_timer(rings->front, &rings->retry);
 	free(rings->by_port);
 	free(rings);
 }

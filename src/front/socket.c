@@ -161,7 +161,7 @@ static void pause_accepting(struct socket_front *sockets, int error)
 			    strerror(error));
 	sockets->is_refusing = true;
 	ev_io_stop(sockets->front->loop, &sockets->listener);
-	ev_timer_again(sockets->front->loop, &sockets->retry);
+	front_start_timer(sockets->front, &sockets->retry);
 }
 
 static void accept_event(struct ev_loop *loop, ev_io *io, int events)
@@ -193,7 +193,7 @@ static void retry_event(struct ev_loop *loop, ev_timer *timer, int events)
 	struct socket_front *sockets = timer->data;
 
 	(void)events;
-	ev_timer_stop(loop, timer);
+	front_stop_timer(sockets->front, timer);
 	ev_io_start(loop, &sockets->listener);
 }
 
@@ -256,7 +256,7 @@ void socket_front_close(struct socket_front *sockets)
 		socket_close(&socket->connection);
 	}
 	ev_io_stop(sockets->front->loop, &sockets->listener);
-	ev_timer_stop(sockets->front->loop, &sockets->retry);
+	front_stop_timer(sockets->front, &sockets->retry);
 	close(sockets->listener.fd);
 	unlink(sockets->address.sun_path);
 	free(sockets);

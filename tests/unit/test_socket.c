@@ -358,6 +358,41 @@ START_TEST(a_client_that_does_not_read_is_not_read_either_and_others_are)
 }
 END_TEST
 
+static void note_time(struct ev_loop *of, ev_timer *timer, int events)
+{
+	bool *came = timer->data;
+
+	(void)of;
+	(void)events;
+	*came = true;
+	front_stop_timer(&front, timer);
+}
+
+START_TEST(a_timer_ends_a_wait_and_goes_on_doing_so_when_another_one_stops)
+{
+	bool came = false;
+	ev_timer timer, other;
+
+	ev_init(&timer, note_time);
+	timer.repeat = 0.001;
+	timer.data = &came;
+	ev_init(&other, note_time);
+	other.repeat = 100;
+	front_start_timer(&front, &other);
+	front_start_timer(&front, &timer);
+	front_stop_timer(&front, &other);
+	front_stop_timer(&front, &other);
+	while (!came)
+		ev_run(loop, EVRUN_ONCE);
+	came = false;
+	front_start_timer(&front, &timer);
+	front_start_timer(&front, &timer);
+	while (!came)
+		ev_run(loop, EVRUN_ONCE);
+	ck_assert_uint_eq(front.n_timers, 0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("socket");
@@ -379,6 +414,7 @@ int main(void)
 	tcase_add_test(tcase, a_client_that_cannot_be_followed_is_answered_what_came_before_and_closed);
 	tcase_add_test(tcase, a_client_that_asks_much_does_not_keep_others_waiting);
 	tcase_add_test(tcase, a_client_that_does_not_read_is_not_read_either_and_others_are);
+	tcase_add_test(tcase, a_timer_ends_a_wait_and_goes_on_doing_so_when_another_one_stops);
 	suite_add_tcase(suite, tcase);
 	return suite_run(suite);
 }
