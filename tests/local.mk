@@ -45,8 +45,10 @@ tests_libsupport_a_SOURCES = \
 	tests/support/command.c tests/support/command.h \
 	tests/support/daemon.c tests/support/daemon.h \
 	tests/support/expect.c tests/support/expect.h \
+	tests/support/fake_xen.c tests/support/fake_xen.h \
 	tests/support/model.c tests/support/model.h tests/support/model_release.c \
 	tests/support/random.c tests/support/random.h \
+	tests/support/ring_stage.c tests/support/ring_stage.h \
 	tests/support/scene.c tests/support/scene.h \
 	tests/support/stage.c tests/support/stage.h \
 	tests/support/store_file.c tests/support/store_file.h \
@@ -85,6 +87,8 @@ UNIT_TESTS = \
 	tests/unit/test_quota \
 	tests/unit/test_recent \
 	tests/unit/test_reply \
+	tests/unit/test_ring \
+	tests/unit/test_ring_front \
 	tests/unit/test_room \
 	tests/unit/test_snapshot \
 	tests/unit/test_socket \
@@ -108,6 +112,10 @@ tests_unit_test_node_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_node_LDADD = $(TEST_LIBS)
 tests_unit_test_recent_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_recent_LDADD = $(TEST_LIBS)
+tests_unit_test_ring_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_ring_LDADD = $(TEST_LIBS)
+tests_unit_test_ring_front_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_ring_front_LDADD = $(TEST_LIBS)
 tests_unit_test_room_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_room_LDADD = $(TEST_LIBS)
 tests_unit_test_snapshot_CPPFLAGS = $(TEST_CPPFLAGS)

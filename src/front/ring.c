@@ -41,6 +41,14 @@ void ring_give_up(struct ring *ring, enum ring_error error)
 	connection_end(&ring->connection);
 }
 
+/* Before looking at the page: what comes later is another event. */
+static void unmask(struct ring *ring)
+{
+	if (ring->masked && ring->port)
+		ring->host->unmask(ring->host->context, ring->port);
+	ring->masked = false;
+}
+
 static void take_input(struct ring *ring)
 {
 	struct connection *connection = &ring->connection;
@@ -108,6 +116,7 @@ static void ring_send(struct connection *connection)
 {
 	struct ring *ring = ring_of(connection);
 
+	unmask(ring);
 	if (connection->client.ledger.ready) /* of a stopped one there is none */
 		put_output(ring);
 	if (ring->notify_due)
@@ -118,8 +127,12 @@ static void ring_send(struct connection *connection)
 
 void ring_wake(struct ring *ring)
 {
+	struct client *client = &ring->connection.client;
+
 	ring->connection.is_readable = true;
 	connection_make_ready(&ring->connection);
+	if (client->ledger.ready) /* the guest may have made room for it */
+		turn_note_output(ring->connection.front->turn, client);
 }
 
 void ring_begin(struct ring *ring, uint32_t epoch, bool keep)
@@ -157,16 +170,13 @@ static void ring_receive(struct connection *connection)
 	struct ring *ring = ring_of(connection);
 
 	connection->is_readable = false;
-	if (ring->masked && ring->port)
-		ring->host->unmask(ring->host->context, ring->port); /* before looking: what comes later is another event */
-	ring->masked = false;
+	unmask(ring);
 	if (ring_load(&ring->page->connection) == RING_RECONNECT)
 		reconnect(ring);
 	if (ring->stopped)
 		return;
 	take_input(ring);
-	/* It may have made room for output, and wants to be told that its input was taken. */
-	if (ring->notify_due || connection->client.ledger.ready)
+	if (ring->notify_due)
 		turn_note_output(connection->front->turn, &connection->client);
 }
 
