@@ -51,21 +51,18 @@ void daemon_deinit(struct daemon *daemon)
 }
 
 /* Never returns. */
-static void run(const struct daemon *daemon, const char *const arguments[])
+static void become(const struct daemon *daemon, const char *const words[], void (*prepare)(const void *), const void *context)
 {
-	const char *program = getenv("LXENSTORED");
-	const char *words[ARGUMENTS_MAX + 8] = {program, "-N", "--no-xen", "--no-keeper"};
-	size_t n = 4;
 	int log = open(daemon->log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 
 	/* If the test dies, so does its daemon. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	setenv("XENSTORED_RUNDIR", daemon->directory, 1);
 	setenv("XENSTORED_PATH", daemon->socket, 1);
-	for (size_t i = 0; arguments && arguments[i] && i < ARGUMENTS_MAX; i++)
-		words[n++] = arguments[i];
-	if (program && log >= 0 && dup2(log, STDERR_FILENO) >= 0)
-		execv(program, (char **)(uintptr_t)words);
+	if (prepare)
+		prepare(context);
+	if (words[0] && log >= 0 && dup2(log, STDERR_FILENO) >= 0)
+		execv(words[0], (char **)(uintptr_t)words);
 	_exit(127);
 }
 
@@ -84,6 +81,17 @@ static int try_to_connect(const struct daemon *daemon)
 
 int daemon_start(struct daemon *daemon, const char *const arguments[], int *status)
 {
+	const char *words[ARGUMENTS_MAX + 8] = {getenv("LXENSTORED"), "-N", "--no-xen", "--no-keeper"};
+	size_t n = 4;
+
+	for (size_t i = 0; arguments && arguments[i] && i < ARGUMENTS_MAX; i++)
+		words[n++] = arguments[i];
+	return daemon_run(daemon, words, NULL, NULL, status);
+}
+
+int daemon_run(struct daemon *daemon, const char *const words[], void (*prepare)(const void *context), const void *context,
+	       int *status)
+{
 	const struct timespec pause = {.tv_nsec = 2000000};
 	int ended;
 
@@ -93,7 +101,7 @@ int daemon_start(struct daemon *daemon, const char *const arguments[], int *stat
 		return -errno;
 	}
 	if (!daemon->pid)
-		run(daemon, arguments);
+		become(daemon, words, prepare, context);
 	for (int i = 0; i < START_TRIES; i++) {
 		if (!try_to_connect(daemon))
 			return 0;

@@ -41,6 +41,13 @@ void daemon_deinit(struct daemon *daemon);
  */
 int daemon_start(struct daemon *daemon, const char *const arguments[], int *status);
 
+/*
+ * The same with another program: all `words` of the command line, ending with NULL. `prepare` (may be NULL) is called in the
+ * new process before, with `context`. XENSTORED_RUNDIR and XENSTORED_PATH are set.
+ */
+int daemon_run(struct daemon *daemon, const char *const words[], void (*prepare)(const void *context), const void *context,
+	       int *status);
+
 /* Sends the signal and waits for the end; *status as waitpid has it (may be NULL). */
 int daemon_stop(struct daemon *daemon, int signal, int *status);
 
