@@ -53,8 +53,29 @@ tests_libsupport_a_SOURCES = \
 	tests/support/stage.c tests/support/stage.h \
 	tests/support/store_file.c tests/support/store_file.h \
 	tests/support/suite.c tests/support/suite.h \
-	tests/support/world.c tests/support/world.h
+	tests/support/world.c tests/support/world.h \
+	tests/xensim/guest.c tests/xensim/guest.h \
+	tests/xensim/sim.h \
+	tests/xensim/xensim.c tests/xensim/xensim.h \
+	$(HOST_SOURCES)
 tests_libsupport_a_CPPFLAGS = $(TEST_CPPFLAGS)
+
+# ---- the simulated Xen, which daemons are started on; it is loaded into programs that were built without sanitizers too ----
+HOST_SOURCES = \
+	tests/xensim/host.c tests/xensim/host.h \
+	tests/xensim/host_events.c \
+	tests/xensim/host_faults.c
+EXTRA_DIST += tests/xensim/README.md
+check_PROGRAMS += tests/xensim/libxensim.so
+tests_xensim_libxensim_so_SOURCES = $(HOST_SOURCES) \
+	tests/xensim/preload.h \
+	tests/xensim/preload_domains.c \
+	tests/xensim/preload_events.c \
+	tests/xensim/preload_files.c \
+	tests/xensim/preload_memory.c
+tests_xensim_libxensim_so_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/tests
+tests_xensim_libxensim_so_CFLAGS = $(WARNING_CFLAGS) $(XEN_CFLAGS) -fPIC
+tests_xensim_libxensim_so_LDFLAGS = -shared
 
 # ---- unit tests: one for each file of src/ ----
 UNIT_TESTS = \
