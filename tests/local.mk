@@ -105,6 +105,7 @@ UNIT_TESTS = \
 	tests/unit/test_path \
 	tests/unit/test_permissions \
 	tests/unit/test_pool \
+	tests/unit/test_recovery \
 	tests/unit/test_quota \
 	tests/unit/test_recent \
 	tests/unit/test_reply \
@@ -155,6 +156,8 @@ tests_unit_test_ledger_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_ledger_LDADD = $(TEST_LIBS)
 tests_unit_test_pool_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_pool_LDADD = $(TEST_LIBS)
+tests_unit_test_recovery_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_recovery_LDADD = $(TEST_LIBS)
 tests_unit_test_arena_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_arena_LDADD = $(TEST_LIBS)
 tests_unit_test_buffer_CPPFLAGS = $(TEST_CPPFLAGS)

@@ -19,6 +19,7 @@
 #include "ledger/duplicates.h"
 #include "ledger/pool.h"
 #include "ledger/queue.h"
+#include "ledger/recovery.h"
 #include "wire/message.h"
 
 struct ledger {
@@ -57,6 +58,42 @@ int ledger_begin(struct ledger *ledger, const unsigned char store_id[16])
 {
 	ledger->touched = NULL;
 	return pool_begin(&ledger->pool, store_id);
+}
+
+int ledger_recover(struct ledger *ledger, const unsigned char store_id[16], uint64_t last_tag,
+		   void (*damaged)(void *context, uint64_t connection_id, const char *what), void *context)
+{
+	ledger->touched = NULL;
+	return recovery_run(&ledger->pool, store_id, last_tag, damaged, context);
+}
+
+bool ledger_find(const struct ledger *ledger, uint32_t *index, struct ledger_found *out)
+{
+	const struct pool *pool = &ledger->pool;
+
+	for (; *index < pool->slots_touched; ++*index) {
+		const struct ledger_slot *slot = &pool->slots[*index];
+		if (slot->state == LEDGER_FREE)
+			continue;
+		*out = (struct ledger_found){slot->connection_id, slot->state, slot->epoch, (*index)++};
+		return true;
+	}
+	return false;
+}
+
+void ledger_attach(struct ledger *ledger, const struct ledger_found *found, struct ledger_connection *connection)
+{
+	*connection = (struct ledger_connection){.ledger = ledger, .slot = &ledger->pool.slots[found->index]};
+	connection->ran = connection->slot->done;
+	queue_attach(&ledger->pool, connection);
+}
+
+void ledger_drop(struct ledger *ledger, const struct ledger_found *found)
+{
+	struct ledger_connection connection;
+
+	ledger_attach(ledger, found, &connection);
+	ledger_disconnect(&connection);
 }
 
 static void touch(struct ledger_connection *connection)

@@ -48,6 +48,27 @@ void ledger_close(struct ledger *ledger); /* accepts NULL; the file stays */
 /* Starts with no connection, for the store of this id. What the file held of earlier connections is gone. -errno. */
 int ledger_begin(struct ledger *ledger, const unsigned char store_id[16]);
 
+/*
+ * Goes on with what the file holds for the store of this id, after a death or an end of the process that had it; `last_tag` is
+ * the store's last committed transaction. See recovery.h, also for the results. Each connection found is then attached or
+ * dropped.
+ */
+int ledger_recover(struct ledger *ledger, const unsigned char store_id[16], uint64_t last_tag,
+		   void (*damaged)(void *context, uint64_t connection_id, const char *what), void *context);
+
+struct ledger_found {
+	uint64_t connection_id;
+	uint32_t state; /* enum ledger_state, never LEDGER_FREE */
+	uint32_t epoch;
+	uint32_t index; /* of its slot */
+};
+
+/* The first one at slot *index or behind it; *index is moved behind it. False: there is none. */
+bool ledger_find(const struct ledger *ledger, uint32_t *index, struct ledger_found *out);
+
+void ledger_attach(struct ledger *ledger, const struct ledger_found *found, struct ledger_connection *connection);
+void ledger_drop(struct ledger *ledger, const struct ledger_found *found);
+
 /* A new connection. -ENOSPC when there is no room for one. */
 int ledger_connect(struct ledger *ledger, uint64_t connection_id, struct ledger_connection *connection);
 

@@ -109,27 +109,37 @@ void pool_close(struct pool *pool)
 	pool->fd = -1;
 }
 
-/* The message headers never change but for lengths: the kernel is always shown the same buffers' descriptions. */
+/* These never change but for lengths: the kernel is always shown the same buffers' descriptions. */
+static void begin_message_headers(struct ledger_header *header)
+{
+	header->receive.msg_hdr.msg_iov = &header->receive_buffer;
+	header->receive.msg_hdr.msg_iovlen = 1;
+	header->send.msg_hdr.msg_iov = header->send_buffers;
+}
+
 static void begin_header(struct ledger_header *header, const unsigned char store_id[16])
 {
 	header->version = LEDGER_VERSION;
 	header->block_size = LEDGER_BLOCK_SIZE;
 	memcpy(header->store_id, store_id, sizeof(header->store_id));
-	header->receive.msg_hdr.msg_iov = &header->receive_buffer;
-	header->receive.msg_hdr.msg_iovlen = 1;
-	header->send.msg_hdr.msg_iov = header->send_buffers;
+	begin_message_headers(header);
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	memcpy(header->magic, LEDGER_MAGIC, sizeof(header->magic));
+}
+
+static void forget_all(struct pool *pool)
+{
+	pool->free_block = pool->blocks_touched = pool->blocks_end = pool->blocks_total = pool->blocks_used = 0;
+	pool->n_holes = 0;
+	pool->trim_above = POOL_TRIM_ABOVE;
+	pool->free_slot = pool->slots_touched = pool->slots_total = pool->slots_used = 0;
 }
 
 int pool_begin(struct pool *pool, const unsigned char store_id[16])
 {
 	int result;
 
-	pool->free_block = pool->blocks_touched = pool->blocks_end = pool->blocks_total = pool->blocks_used = 0;
-	pool->n_holes = 0;
-	pool->trim_above = POOL_TRIM_ABOVE;
-	pool->free_slot = pool->slots_touched = pool->slots_total = pool->slots_used = 0;
+	forget_all(pool);
 	if (ftruncate(pool->fd, 0) || ftruncate(pool->fd, (off_t)pool->limit))
 		return -errno;
 	result = allocate(pool->fd, 0, LEDGER_HEADER_SIZE);
@@ -299,6 +309,90 @@ void pool_give_slot(struct pool *pool, struct ledger_slot *slot)
 	slot->connection_id = pool->free_slot;
 	pool->free_slot = (uint32_t)(slot - pool->slots) + 1;
 	pool->slots_used--;
+}
+
+/* ---- going on with a file ---- */
+
+/* The last slot that is used decides how many are known. */
+static int resume_slots(struct pool *pool, const struct ledger_slot *slots)
+{
+	size_t from = LEDGER_HEADER_SIZE, end = from + LEDGER_SLOTS * LEDGER_SLOT_SIZE;
+
+	for (uint32_t i = 0; i < LEDGER_SLOTS; i++) {
+		if (slots[i].state != LEDGER_FREE) {
+			pool->slots_touched = i + 1;
+			pool->slots_used++;
+		}
+	}
+	pool->slots_total = (pool->slots_touched + SLOT_STEP - 1) / SLOT_STEP * SLOT_STEP;
+	from += (size_t)pool->slots_total * LEDGER_SLOT_SIZE;
+	int error = pool->slots_total ? allocate(pool->fd, LEDGER_HEADER_SIZE, from - LEDGER_HEADER_SIZE) : 0;
+	if (error)
+		return error;
+	if (from < end)
+		(void)fallocate(pool->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)from, (off_t)(end - from));
+	for (uint32_t i = pool->slots_touched; i-- > 0;) {
+		if (slots[i].state != LEDGER_FREE)
+			continue;
+		pool->slots[i].connection_id = pool->free_slot;
+		pool->free_slot = i + 1;
+	}
+	return 0;
+}
+
+/* A step with a block in use has memory for all of it; the others are holes. */
+static int resume_steps(struct pool *pool, const unsigned char *in_use, uint32_t n_steps)
+{
+	for (uint32_t step = 0; step < n_steps; step++) {
+		uint32_t first = LEDGER_FIRST_BLOCK + step * POOL_STEP, end = LEDGER_FIRST_BLOCK + pool->blocks_end, used = 0;
+
+		end = end < first + POOL_STEP ? end : first + POOL_STEP;
+		for (uint32_t number = first; number < end; number++)
+			used += in_use[number];
+		size_t len = (size_t)(end - first) * LEDGER_BLOCK_SIZE;
+		if (!used) {
+			pool->holes[pool->n_holes++] = step;
+			(void)fallocate(pool->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)step_offset(step),
+					(off_t)len);
+			continue;
+		}
+		int error = allocate(pool->fd, step_offset(step), len);
+		if (error)
+			return error;
+		pool->blocks_total += end - first;
+		pool->blocks_used += used;
+		for (uint32_t number = end; number-- > first;) {
+			if (in_use[number])
+				continue;
+			pool_block(pool, number)->link = pool->free_block;
+			pool->free_block = number;
+		}
+	}
+	return 0;
+}
+
+int pool_resume(struct pool *pool, const struct ledger_slot *slots, const unsigned char *in_use)
+{
+	uint32_t n_blocks = (uint32_t)(pool->limit / LEDGER_BLOCK_SIZE) - LEDGER_FIRST_BLOCK, used_end = n_blocks;
+
+	forget_all(pool);
+	while (used_end && !in_use[LEDGER_FIRST_BLOCK + used_end - 1])
+		used_end--;
+	uint32_t n_steps = (used_end + POOL_STEP - 1) / POOL_STEP;
+	pool->blocks_end = n_steps * POOL_STEP < n_blocks ? n_steps * POOL_STEP : n_blocks;
+	pool->blocks_touched = pool->blocks_end;
+	if (!reserve_holes(pool, n_steps))
+		return -ENOMEM;
+	int error = resume_slots(pool, slots);
+	if (!error)
+		error = resume_steps(pool, in_use, n_steps);
+	if (error)
+		return error;
+	size_t end = (size_t)(LEDGER_FIRST_BLOCK + pool->blocks_end) * LEDGER_BLOCK_SIZE;
+	if (end < pool->limit)
+		(void)fallocate(pool->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)end, (off_t)(pool->limit - end));
+	begin_message_headers(pool->header);
+	return 0;
 }
 
 size_t pool_memory(const struct pool *pool)

@@ -48,6 +48,12 @@ void pool_close(struct pool *pool);
 /* Empties the file and begins a header for this store; no slot and no block is in use. -errno. */
 int pool_begin(struct pool *pool, const unsigned char store_id[16]);
 
+/*
+ * Goes on with what the file holds: the slots are as in this copy of all of them, and `in_use` says of each block, by its number,
+ * whether one of them reaches it. -ENOMEM, -ENOSPC or another -errno.
+ */
+int pool_resume(struct pool *pool, const struct ledger_slot *slots, const unsigned char *in_use);
+
 /* Memory for some more blocks. -ENOSPC or another -errno, and nothing has changed. */
 int pool_grow(struct pool *pool);
 

@@ -361,6 +361,19 @@ void queue_drop(struct pool *pool, struct ledger_connection *connection)
 		forget_duplicates(connection);
 }
 
+void queue_attach(struct pool *pool, struct ledger_connection *connection)
+{
+	struct ledger_slot *slot = connection->slot;
+
+	for (uint32_t number = slot->out_head; number; number = ledger_block_next(connection->out_tail)) {
+		connection->out_tail = pool_block(pool, number);
+		connection->blocks++;
+	}
+	if (connection->out_tail)
+		connection->queued = connection->out_tail->base + block_end(connection->out_tail) - slot->out_pos;
+	connection->ready = connection->queued;
+}
+
 void queue_mark(struct pool *pool, struct ledger_connection *connection)
 {
 	struct ledger_block *tail = connection->out_tail;

@@ -29,6 +29,9 @@ int queue_append(struct pool *pool, struct ledger_connection *connection, const 
 int queue_append_event(struct pool *pool, struct ledger_connection *connection, const unsigned char *hash_key,
 		       const struct queue_message *message);
 
+/* Takes over the queue that the slot holds, all of it valid: the connection's members that mirror it. */
+void queue_attach(struct pool *pool, struct ledger_connection *connection);
+
 /* Notes where to cut: all that is appended from now on waits. */
 void queue_mark(struct pool *pool, struct ledger_connection *connection);
 

@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * First everything is looked at, by reading the file: a hole, or a number that leads nowhere, must do no harm, and through the
+ * mapping a hole would take memory. What is found sound is put in order then, through the mapping, slot by slot; and last, what
+ * is free is told from what is in use.
+ *
+ * A queue is cut where its first entry without a commit is; nothing valid can follow (doc/format.md, "Entry").
+ */
+#include "ledger/recovery.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/status.h"
+
+enum { BYTES_MAX = sizeof(((struct ledger_block *)NULL)->bytes) };
+
+struct recovery {
+	struct pool *pool;
+	uint64_t last_tag;
+	struct ledger_header header;
+	struct ledger_slot *slots; /* all of the file's, a copy */
+	unsigned char *in_use;	   /* by block number: a slot reaches it */
+	uint32_t n_blocks;
+	uint32_t *claimed; /* blocks of the slot that is looked at */
+	size_t n_claimed, claimed_capacity;
+	recovery_damaged *damaged;
+	void *context;
+};
+
+/* A slot's output as it will be. */
+struct output {
+	uint32_t head;	     /* the first block with bytes that are not taken; 0: none */
+	uint32_t tail;	     /* where it is cut */
+	uint32_t tail_count; /* entries that stay there */
+	uint64_t end;	     /* offset behind the last byte that stays */
+	uint64_t done;	     /* input offset behind the last request that is answered */
+};
+
+static int read_at(const struct pool *pool, void *to, size_t len, size_t from)
+{
+	unsigned char *bytes = to;
+
+	while (len) {
+		ssize_t n = pread(pool->fd, bytes, len, (off_t)from);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n ? -errno : -EIO;
+		bytes += n;
+		from += (size_t)n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+static int read_block(const struct recovery *recovery, uint32_t number, struct ledger_block *out)
+{
+	return read_at(recovery->pool, out, sizeof(*out), (size_t)number * LEDGER_BLOCK_SIZE);
+}
+
+/* ---- one slot ---- */
+
+static bool grow_claimed(struct recovery *recovery)
+{
+	size_t wanted = recovery->claimed_capacity ? 2 * recovery->claimed_capacity : 64;
+	uint32_t *grown = realloc(recovery->claimed, wanted * sizeof(*grown));
+
+	if (!grown)
+		return false;
+	recovery->claimed = grown;
+	recovery->claimed_capacity = wanted;
+	return true;
+}
+
+/* Is the number one of a block that no other slot has? It is in use from now on. */
+static bool claim(struct recovery *recovery, uint32_t number)
+{
+	if (number < LEDGER_FIRST_BLOCK || number >= recovery->n_blocks || recovery->in_use[number])
+		return false;
+	if (recovery->n_claimed == recovery->claimed_capacity && !grow_claimed(recovery))
+		return false;
+	recovery->claimed[recovery->n_claimed++] = number;
+	recovery->in_use[number] = 1;
+	return true;
+}
+
+/* Something is wrong with the slot that has claimed them. */
+static void unclaim_all(struct recovery *recovery)
+{
+	while (recovery->n_claimed)
+		recovery->in_use[recovery->claimed[--recovery->n_claimed]] = 0;
+}
+
+/* What a block's entries say; NULL, or what is wrong with them. *stays: how many have their commit. */
+static const char *look_at_entries(const struct recovery *recovery, struct ledger_block *block, uint32_t *stays,
+				   struct output *output)
+{
+	uint32_t count = ledger_block_count(block), begin = 0;
+
+	*stays = 0;
+	if (!count || count > BYTES_MAX / sizeof(struct ledger_entry))
+		return "a block of its output has no entries, or too many";
+	for (uint32_t i = 0; i < count; i++) {
+		const struct ledger_entry *entry = ledger_block_entry(block, i);
+		if (entry->end <= begin || entry->end > BYTES_MAX - count * sizeof(*entry))
+			return "an entry of its output ends where it cannot";
+		begin = entry->end;
+		if (entry->tag > recovery->last_tag || *stays < i)
+			continue;
+		++*stays;
+		output->end = block->base + entry->end;
+		if (entry->flags & LEDGER_ENTRY_REPLY && entry->about > output->done)
+			output->done = entry->about;
+	}
+	return NULL;
+}
+
+/* Follows the chain of output. NULL, or what is wrong with it. */
+static const char *look_at_output(struct recovery *recovery, const struct ledger_slot *slot, struct output *output)
+{
+	struct ledger_block block;
+	uint64_t base = 0;
+	bool cut = false;
+
+	*output = (struct output){.end = slot->out_pos, .done = slot->done};
+	for (uint32_t number = slot->out_head; number; number = ledger_block_next(&block)) {
+		uint32_t stays;
+		if (!claim(recovery, number))
+			return "its output leads out of the ledger, or to what another connection has";
+		if (read_block(recovery, number, &block))
+			return "its output cannot be read";
+		if (number != slot->out_head && block.base != base)
+			return "blocks of its output do not follow each other";
+		struct output before = *output;
+		const char *wrong = look_at_entries(recovery, &block, &stays, output);
+		if (wrong)
+			return wrong;
+		base = block.base + ledger_block_entry(&block, ledger_block_count(&block) - 1)->end;
+		if (number == slot->out_head && block.base > slot->out_pos)
+			return "its output begins behind what was taken";
+		if (cut || !stays) {
+			*output = before;
+			recovery->in_use[number] = 0;
+			cut = true;
+			continue;
+		}
+		cut = stays < ledger_block_count(&block);
+		if (output->end <= slot->out_pos) {
+			recovery->in_use[number] = 0;
+			continue;
+		}
+		if (!output->head)
+			output->head = number;
+		output->tail = number;
+		output->tail_count = stays;
+	}
+	return output->end < slot->out_pos ? "more of its output was taken than there is" : NULL;
+}
+
+static const char *look_at_input(struct recovery *recovery, const struct ledger_slot *slot, uint64_t done)
+{
+	struct ledger_block block;
+
+	if (done > slot->in_pos)
+		return "more was answered than was received";
+	if (done == slot->in_pos)
+		return NULL;
+	if (!claim(recovery, slot->in_block))
+		return "its input leads out of the ledger, or to what another connection has";
+	if (read_block(recovery, slot->in_block, &block))
+		return "its input cannot be read";
+	if (block.base > done || slot->in_pos - block.base > BYTES_MAX)
+		return "its input is not in its block";
+	return NULL;
+}
+
+/* The system call under way has moved a position. */
+static void count_call(const struct ledger_header *header, uint32_t index, struct ledger_slot *slot)
+{
+	if (header->armed.call >> 32 != index)
+		return;
+	if ((uint32_t)header->armed.call == LEDGER_RECEIVE)
+		slot->in_pos = header->armed.base + header->receive.msg_len;
+	if ((uint32_t)header->armed.call == LEDGER_SEND)
+		slot->out_pos = header->armed.base + header->send.msg_len;
+}
+
+/* The chain up to the tail as it stays: valid for ever. */
+static void validate(struct pool *pool, uint32_t head, uint32_t tail)
+{
+	for (uint32_t number = head; number; number = ledger_block_next(pool_block(pool, number))) {
+		struct ledger_block *block = pool_block(pool, number);
+		for (uint32_t i = 0; i < ledger_block_count(block); i++)
+			ledger_block_entry(block, i)->tag = 0;
+		if (number == tail)
+			break;
+	}
+}
+
+/* Cutting comes first: an entry that loses its tag must not be followed by one that has none to lose. */
+static void put_in_order(struct pool *pool, struct ledger_slot *slot, const struct ledger_slot *found,
+			 const struct output *output)
+{
+	if (output->tail)
+		publish_u64(&pool_block(pool, output->tail)->link, output->tail_count);
+	publish_u32(&slot->out_head, output->head);
+	validate(pool, output->head, output->tail);
+	publish_u64(&slot->out_pos, found->out_pos);
+	publish_u64(&slot->in_pos, found->in_pos);
+	publish_u64(&slot->done, output->done);
+	if (output->done == found->in_pos)
+		publish_u32(&slot->in_block, 0);
+}
+
+static void recover_slot(struct recovery *recovery, uint32_t index)
+{
+	struct ledger_slot *found = &recovery->slots[index], *slot = &recovery->pool->slots[index];
+	struct output output = {0};
+	const char *wrong = NULL;
+
+	if (found->state == LEDGER_FREE)
+		return;
+	recovery->n_claimed = 0;
+	count_call(&recovery->header, index, found);
+	if (found->state > LEDGER_STOPPED)
+		wrong = "its state is none";
+	else if (found->state == LEDGER_CONNECTED)
+		wrong = look_at_output(recovery, found, &output);
+	if (!wrong && found->state == LEDGER_CONNECTED)
+		wrong = look_at_input(recovery, found, output.done);
+	if (wrong) {
+		unclaim_all(recovery);
+		publish_u32(&slot->state, LEDGER_FREE);
+		found->state = LEDGER_FREE;
+		recovery->damaged(recovery->context, found->connection_id, wrong);
+		return;
+	}
+	if (found->state != LEDGER_CONNECTED) /* what it has does not count, and is free now */
+		output.done = found->in_pos;
+	put_in_order(recovery->pool, slot, found, &output);
+}
+
+/* ---- the whole ---- */
+
+static int read_header(struct recovery *recovery, const unsigned char store_id[16])
+{
+	struct ledger_header *header = &recovery->header;
+	int error = read_at(recovery->pool, header, sizeof(*header), 0);
+
+	if (error)
+		return error;
+	if (memcmp(header->magic, LEDGER_MAGIC, sizeof(header->magic)) != 0 || header->version != LEDGER_VERSION ||
+	    header->block_size != LEDGER_BLOCK_SIZE || memcmp(header->store_id, store_id, sizeof(header->store_id)) != 0)
+		return STATUS_ENOENT;
+	return 0;
+}
+
+int recovery_run(struct pool *pool, const unsigned char store_id[16], uint64_t last_tag, recovery_damaged *damaged, void *context)
+{
+	struct recovery recovery = {
+	    .pool = pool,
+	    .last_tag = last_tag,
+	    .n_blocks = (uint32_t)(pool->limit / LEDGER_BLOCK_SIZE),
+	    .damaged = damaged,
+	    .context = context,
+	};
+	int result = read_header(&recovery, store_id);
+
+	recovery.slots = malloc((size_t)LEDGER_SLOTS * LEDGER_SLOT_SIZE);
+	recovery.in_use = calloc(recovery.n_blocks, 1);
+	if (!result && (!recovery.slots || !recovery.in_use))
+		result = -ENOMEM;
+	if (!result)
+		result = read_at(pool, recovery.slots, (size_t)LEDGER_SLOTS * LEDGER_SLOT_SIZE, LEDGER_HEADER_SIZE);
+	if (!result) {
+		for (uint32_t i = 0; i < LEDGER_SLOTS; i++)
+			recover_slot(&recovery, i);
+		publish_u64(&pool->header->armed.call, LEDGER_IDLE);
+		result = pool_resume(pool, recovery.slots, recovery.in_use);
+	}
+	free(recovery.slots);
+	free(recovery.in_use);
+	free(recovery.claimed);
+	return result;
+}
