@@ -54,6 +54,7 @@ tests_libsupport_a_SOURCES = \
 	tests/support/store_file.c tests/support/store_file.h \
 	tests/support/suite.c tests/support/suite.h \
 	tests/support/world.c tests/support/world.h \
+	tests/xensim/expect_guest.c tests/xensim/expect_guest.h \
 	tests/xensim/guest.c tests/xensim/guest.h \
 	tests/xensim/sim.h \
 	tests/xensim/xensim.c tests/xensim/xensim.h \
@@ -309,6 +310,11 @@ tests_integration_test_restart_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_integration_test_restart_LDADD = $(TEST_LIBS)
 tests_integration_test_start_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_integration_test_start_LDADD = $(TEST_LIBS)
+
+# ---- daemons with guests, on the simulated Xen ----
+PROTOCOL_TESTS += tests/integration/test_xensim
+tests_integration_test_xensim_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_integration_test_xensim_LDADD = $(TEST_LIBS)
 
 # ---- lxenstore-dump, beside the real daemon and without it ----
 DUMP_TESTS = \

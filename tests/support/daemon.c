@@ -20,11 +20,19 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { ARGUMENTS_MAX = 32, START_TRIES = 30000 /* of 2 ms */ };
+enum { ARGUMENTS_MAX = 32, START_TRIES = 30000 /* of 2 ms */, PARENT_MAX = 40 };
 
 int daemon_init(struct daemon *daemon)
 {
-	*daemon = (struct daemon){.directory = "/dev/shm/lxenstored-test-XXXXXX"};
+	return daemon_init_in(daemon, "/dev/shm");
+}
+
+int daemon_init_in(struct daemon *daemon, const char *parent)
+{
+	*daemon = (struct daemon){0};
+	if (strlen(parent) > PARENT_MAX)
+		return -ENAMETOOLONG;
+	snprintf(daemon->directory, sizeof(daemon->directory), "%s/lxenstored-test-XXXXXX", parent);
 	if (!mkdtemp(daemon->directory))
 		return -errno;
 	snprintf(daemon->socket, sizeof(daemon->socket), "%s/socket", daemon->directory);

@@ -32,6 +32,9 @@ struct daemon {
 /* Makes the run directory. */
 int daemon_init(struct daemon *daemon);
 
+/* The same under another folder than /dev/shm, of at most 40 bytes: one that is removed with all that is in it. */
+int daemon_init_in(struct daemon *daemon, const char *parent);
+
 /* Ends the process, if it runs, by SIGKILL and removes the directory. Accepts a zeroed one. */
 void daemon_deinit(struct daemon *daemon);
 

@@ -66,6 +66,11 @@ void guest_detach(struct guest *guest)
 	free(guest);
 }
 
+struct guest *guest_find(const struct sim *sim, uint16_t domid)
+{
+	return domid < HOST_DOMAINS ? sim->guests[domid] : NULL;
+}
+
 uint16_t guest_domid(const struct guest *guest)
 {
 	return guest->domid;

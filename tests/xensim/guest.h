@@ -34,6 +34,9 @@ struct guest_page {
 int guest_attach(struct sim *sim, uint16_t domid, struct guest **out);
 void guest_detach(struct guest *guest); /* accepts NULL; its clients are closed before */
 
+/* The one that was attached last for this number; NULL: none. */
+struct guest *guest_find(const struct sim *sim, uint16_t domid);
+
 uint16_t guest_domid(const struct guest *guest);
 struct guest_page *guest_page(struct guest *guest); /* mapped as long as the guest is attached */
 

@@ -31,30 +31,33 @@ static int remove_entry(const char *path, const struct stat *status, int type, s
 	return remove(path);
 }
 
-int sim_new(struct sim **out)
+static int make_host(const char *parent, struct host *host)
 {
-	char directory[] = "/dev/shm/lxenstored-xensim-XXXXXX";
+	char directory[sizeof(host->directory)];
+
+	if ((size_t)snprintf(directory, sizeof(directory), "%s/xensim-XXXXXX", parent) >= sizeof(directory))
+		return -ENAMETOOLONG;
+	if (!mkdtemp(directory))
+		return -errno;
+	int error = host_make(directory);
+	return error ? error : host_open(host, directory);
+}
+
+int sim_new(const char *parent, struct sim **out)
+{
 	struct sim *sim = calloc(1, sizeof(*sim));
 
 	if (!sim)
 		return -ENOMEM;
 	sim->events = -1;
-	int error = mkdtemp(directory) ? 0 : -errno;
-	if (!error)
-		error = host_make(directory);
-	if (!error)
-		error = host_open(&sim->host, directory);
+	int error = make_host(parent, &sim->host);
 	if (error) {
 		free(sim);
 		return error;
 	}
 	int owner = host_events_open(&sim->host, O_CLOEXEC | O_NONBLOCK, &sim->events);
-	if (owner > 0) {
-		sim->owner = (uint16_t)owner;
-		error = sim_new_port(sim, 0);
-	} else {
-		error = owner;
-	}
+	sim->owner = owner > 0 ? (uint16_t)owner : 0;
+	error = owner > 0 ? sim_new_port(sim, 0) : owner;
 	if (error < 0) {
 		sim_free(sim);
 		return error;
@@ -238,7 +241,7 @@ const char *sim_stock_programs(const char **why)
 struct surroundings {
 	char library[4096];
 	const char *directory;
-	bool bounded;
+	bool is_stock;
 };
 
 static void prepare(const void *context)
@@ -248,8 +251,11 @@ static void prepare(const void *context)
 
 	setenv("XENSIM", with->directory, 1);
 	setenv("LD_PRELOAD", with->library, 1);
-	if (with->bounded)
-		setrlimit(RLIMIT_AS, &limit);
+	if (!with->is_stock)
+		return;
+	setrlimit(RLIMIT_AS, &limit);
+	/* The output of the test is TAP. */
+	dup2(open("/dev/null", O_WRONLY | O_CLOEXEC), STDOUT_FILENO);
 }
 
 /* oxenstored knows no places but from here. */
@@ -272,7 +278,7 @@ int sim_start(struct sim *sim, struct daemon *daemon, enum sim_daemon which, con
 	static const char *const usual[][2] = {
 	    [SIM_LXENSTORED] = {"-N", "--no-keeper"}, [SIM_XENSTORED] = {"-N"}, [SIM_OXENSTORED] = {"--no-fork"}};
 	const char *programs = which == SIM_LXENSTORED ? "" : sim_stock_programs(NULL), *build = getenv("TOP_BUILDDIR");
-	struct surroundings with = {.directory = sim->host.directory, .bounded = which != SIM_LXENSTORED};
+	struct surroundings with = {.directory = sim->host.directory, .is_stock = which != SIM_LXENSTORED};
 	const char *words[ARGUMENTS_MAX + 8] = {getenv("LXENSTORED")};
 	char program[4200], configuration[128];
 	size_t n = 1;

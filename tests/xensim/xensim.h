@@ -16,8 +16,8 @@
  *	struct sim *sim;
  *	struct daemon daemon;
  *
- *	sim_new(&sim);
  *	daemon_init(&daemon);
+ *	sim_new(daemon.directory, &sim);
  *	sim_start(sim, &daemon, SIM_LXENSTORED, NULL, NULL);
  *	sim_create(sim, 5, SIM_PV);			with a page, grant 1 and an unbound port
  *	...						INTRODUCE 5 <sim_frame(sim, 5)> <sim_port(sim, 5)> over the socket
@@ -31,8 +31,11 @@ struct guest;
 
 enum sim_type { SIM_PV, SIM_HVM };
 
-/* Domain 0 with its own ring and nothing else. */
-int sim_new(struct sim **out);
+/*
+ * Domain 0 with its own ring and nothing else. Its files are in a new directory under `parent`, as a daemon's run directory, so
+ * that they go with it when a test fails.
+ */
+int sim_new(const char *parent, struct sim **out);
 void sim_free(struct sim *sim); /* guests too; accepts NULL */
 
 /* For XENSIM in the environment of a program that libxensim.so is loaded into. */
