@@ -93,6 +93,7 @@ UNIT_TESTS = \
 	tests/unit/test_faults \
 	tests/unit/test_hash \
 	tests/unit/test_histories \
+	tests/unit/test_index \
 	tests/unit/test_interleavings \
 	tests/unit/test_key \
 	tests/unit/test_ledger \
@@ -109,6 +110,7 @@ UNIT_TESTS = \
 	tests/unit/test_recovery \
 	tests/unit/test_quota \
 	tests/unit/test_recent \
+	tests/unit/test_release \
 	tests/unit/test_reply \
 	tests/unit/test_ring \
 	tests/unit/test_ring_front \
@@ -127,6 +129,8 @@ tests_unit_test_changes_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_changes_LDADD = $(TEST_LIBS)
 tests_unit_test_histories_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_histories_LDADD = $(TEST_LIBS)
+tests_unit_test_index_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_index_LDADD = $(TEST_LIBS)
 tests_unit_test_interleavings_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_interleavings_LDADD = $(TEST_LIBS)
 tests_unit_test_listing_CPPFLAGS = $(TEST_CPPFLAGS)
@@ -139,6 +143,10 @@ tests_unit_test_ring_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_ring_LDADD = $(TEST_LIBS)
 tests_unit_test_ring_front_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_ring_front_LDADD = $(TEST_LIBS)
+tests_unit_test_release_SOURCES = tests/unit/test_release.c tests/support/fault.c tests/support/fault.h
+tests_unit_test_release_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_release_LDFLAGS = $(FAULT_WRAPS)
+tests_unit_test_release_LDADD = $(TEST_LIBS)
 tests_unit_test_room_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_room_LDADD = $(TEST_LIBS)
 tests_unit_test_snapshot_CPPFLAGS = $(TEST_CPPFLAGS)
