@@ -154,6 +154,7 @@ void host_unlock(struct host *host);
 /* NULL: there is none. With the lock held, also what it points at stays as it is. */
 struct host_domain *host_domain(struct host *host, uint32_t domid);
 struct host_port *host_port(struct host *host, uint32_t domid, uint32_t port); /* NULL: no such number */
+struct host_binding host_binding(const struct host_port *port);		       /* free for NULL */
 
 /* ---- event channels ---- */
 

@@ -63,6 +63,11 @@ int host_events_owner(int fd)
 	return name && sscanf(name, "/events.%u", &owner) == 1 ? (int)owner : -EINVAL;
 }
 
+struct host_binding host_binding(const struct host_port *port)
+{
+	return port ? atomic_load(&port->binding) : (struct host_binding){0};
+}
+
 static bool is_alive(const struct host *host, uint16_t owner)
 {
 	char path[128];
@@ -100,7 +105,7 @@ static void put(struct host *host, uint16_t owner, uint32_t entry)
 static void signal_port(struct host *host, uint16_t domid, uint32_t number)
 {
 	struct host_port *port = host_port(host, domid, number);
-	struct host_binding binding = atomic_load(&port->binding);
+	struct host_binding binding = host_binding(port);
 
 	if (binding.state == HOST_PORT_FREE)
 		return;
@@ -119,7 +124,7 @@ static void signal_port(struct host *host, uint16_t domid, uint32_t number)
 int host_notify(struct host *host, uint16_t owner, uint16_t domid, uint32_t number)
 {
 	struct host_port *port = host_port(host, domid, number);
-	struct host_binding binding = port ? atomic_load(&port->binding) : (struct host_binding){0};
+	struct host_binding binding = host_binding(port);
 
 	if (binding.state == HOST_PORT_FREE || (owner && binding.owner != owner))
 		return -ENOTCONN;
@@ -133,7 +138,7 @@ void host_unmask(struct host *host, uint16_t owner, uint32_t number)
 {
 	struct host_port *port = host_port(host, 0, number);
 
-	if (!port || atomic_load(&port->binding).owner != owner)
+	if (!port || host_binding(port).owner != owner)
 		return;
 	uint32_t now = atomic_load(&port->signal);
 	while (!atomic_compare_exchange_weak(&port->signal, &now, now & HOST_PENDING ? HOST_MASKED : 0))
@@ -145,7 +150,7 @@ void host_unmask(struct host *host, uint16_t owner, uint32_t number)
 void host_close_port(struct host *host, uint16_t domid, uint32_t number)
 {
 	struct host_port *port = host_port(host, domid, number);
-	struct host_binding was = atomic_load(&port->binding);
+	struct host_binding was = host_binding(port);
 
 	atomic_store(&port->binding, (struct host_binding){0});
 	if (was.state == HOST_PORT_VIRQ && host->state->virq_port == number)
@@ -153,7 +158,7 @@ void host_close_port(struct host *host, uint16_t domid, uint32_t number)
 	if (was.state != HOST_PORT_BOUND)
 		return;
 	struct host_port *other = host_port(host, was.domid, was.port);
-	struct host_binding peer = atomic_load(&other->binding);
+	struct host_binding peer = host_binding(other);
 	if (peer.state != HOST_PORT_BOUND || peer.domid != domid || peer.port != number)
 		return;
 	/* A sender that died before it wrote to the FIFO must not keep the next one from writing. */
@@ -171,7 +176,7 @@ static void reap(struct host *host)
 	bool known_alive = false;
 
 	for (uint32_t number = HOST_DEVICE_PORTS; number < host->state->ports_end; number++) {
-		uint16_t owner = atomic_load(&host->state->ports[number].binding).owner;
+		uint16_t owner = host_binding(&host->state->ports[number]).owner;
 		if (!owner)
 			continue;
 		if (owner != known)
@@ -197,7 +202,7 @@ static int alloc_port(struct host *host, uint16_t domid, uint32_t lowest, struct
 
 	for (uint32_t number = lowest; number < end; number++) {
 		struct host_port *port = host_port(host, domid, number);
-		if (atomic_load(&port->binding).state != HOST_PORT_FREE)
+		if (host_binding(port).state != HOST_PORT_FREE)
 			continue;
 		port->kernel = kernel;
 		atomic_store(&port->signal, 0);
@@ -225,7 +230,7 @@ int host_alloc_unbound(struct host *host, uint16_t owner, uint16_t domid, uint16
 static bool can_bind(struct host *host, uint32_t domid, uint32_t number)
 {
 	const struct host_port *port = host_port(host, domid, number);
-	struct host_binding binding = port ? atomic_load(&port->binding) : (struct host_binding){0};
+	struct host_binding binding = host_binding(port);
 
 	return binding.state == HOST_PORT_UNBOUND && binding.domid == 0;
 }
@@ -247,7 +252,7 @@ int host_bind(struct host *host, uint16_t owner, uint32_t domid, uint32_t remote
 		number = alloc_port(host, 0, HOST_DEVICE_PORTS, binding, false);
 	if (number > 0) {
 		struct host_port *other = host_port(host, domid, remote);
-		struct host_binding peer = atomic_load(&other->binding);
+		struct host_binding peer = host_binding(other);
 		peer.state = HOST_PORT_BOUND;
 		peer.domid = 0;
 		peer.port = (uint16_t)number;
@@ -279,7 +284,7 @@ int host_unbind(struct host *host, uint16_t owner, uint32_t number)
 
 	host_lock(host);
 	struct host_port *port = host_port(host, 0, number);
-	if (!port || atomic_load(&port->binding).owner != owner)
+	if (!port || host_binding(port).owner != owner)
 		error = -ENOTCONN;
 	else
 		host_close_port(host, 0, number);

@@ -82,8 +82,7 @@ int xenevtchn_restrict(xenevtchn_handle *handle, domid_t domid)
 /* The domain at the other end, for rules. */
 static uint32_t peer(const xenevtchn_handle *handle, evtchn_port_t port)
 {
-	struct host_port *at = host_port(handle->host, 0, port);
-	struct host_binding binding = at ? atomic_load(&at->binding) : (struct host_binding){0};
+	struct host_binding binding = host_binding(host_port(handle->host, 0, port));
 
 	return binding.state == HOST_PORT_BOUND ? binding.domid : HOST_ANY;
 }

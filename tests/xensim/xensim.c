@@ -208,10 +208,8 @@ unsigned sim_port(struct sim *sim, uint16_t domid)
 
 bool sim_is_bound(struct sim *sim, uint16_t domid)
 {
-	const struct host_port *port = host_port(&sim->host, domid, sim->ports[domid]);
-
 	host_reap(&sim->host);
-	return port && atomic_load(&port->binding).state == HOST_PORT_BOUND;
+	return host_binding(host_port(&sim->host, domid, sim->ports[domid])).state == HOST_PORT_BOUND;
 }
 
 /* ---- daemons ---- */
