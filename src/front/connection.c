@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The event loop finds connections that have something to be read. Before it would wait again (ev_prepare) they are served, some
- * at a time: what they have is received into the ledger, their requests are run, the turn is committed, and what each client is
+ * The event loop finds connections that have something to be read. Before it waits again they are served, some at a
+ * time: what they have is received into the ledger, their requests are run, the turn is committed, and what each client is
  * owed is sent, so that the ledger's blocks serve the next ones. Connections that end are only marked during a turn and closed
  * at its end.
  *
@@ -225,12 +225,8 @@ static void plan_rest(struct front *front)
 		front_start_timer(front, &front->retry);
 }
 
-static void end_turn(struct ev_loop *loop, ev_prepare *prepare, int events)
+static void end_turn(struct front *front)
 {
-	struct front *front = prepare->data;
-
-	(void)loop;
-	(void)events;
 	size_t left = front->n_ready;
 
 	do {
@@ -242,6 +238,13 @@ static void end_turn(struct ev_loop *loop, ev_prepare *prepare, int events)
 	} while (left && front->ready);
 	if (front->ready || front->limited || ev_is_active(&front->more_to_run))
 		plan_rest(front);
+}
+
+/* What libev calls after each wait, and before the first one, in place of ev_invoke_pending. */
+static void run_turn(struct ev_loop *loop)
+{
+	ev_invoke_pending(loop);
+	end_turn(ev_userdata(loop));
 }
 
 static void idle_event(struct ev_loop *loop, ev_idle *idle, int events)
@@ -288,9 +291,8 @@ void front_init(struct front *front, struct ev_loop *loop, struct turn *turn)
 {
 	*front = (struct front){.loop = loop, .turn = turn};
 	ev_set_timeout_collect_interval(loop, without_end);
-	ev_prepare_init(&front->before_wait, end_turn);
-	front->before_wait.data = front;
-	ev_prepare_start(loop, &front->before_wait);
+	ev_set_userdata(loop, front);
+	ev_set_invoke_pending_cb(loop, run_turn);
 	ev_idle_init(&front->more_to_run, idle_event);
 	ev_init(&front->retry, retry_event);
 	front->retry.repeat = retry_seconds;
@@ -308,7 +310,7 @@ void front_deinit(struct front *front)
 {
 	if (!front->loop)
 		return;
-	ev_prepare_stop(front->loop, &front->before_wait);
+	ev_set_invoke_pending_cb(front->loop, ev_invoke_pending);
 	ev_idle_stop(front->loop, &front->more_to_run);
 	front_stop_timer(front, &front->retry);
 }

@@ -56,7 +56,6 @@ struct connection {
 struct front {
 	struct ev_loop *loop;
 	struct turn *turn;
-	ev_prepare before_wait;
 	ev_idle more_to_run; /* running while ready connections are left over: keeps the loop from waiting */
 	ev_timer retry;	     /* while the ledger's room is used up, or somebody's limits are */
 	size_t n_timers;     /* that run */
