@@ -125,13 +125,16 @@ static int count_pages(struct store *store, struct MDB_txn *txn, uint64_t *out)
 	MDB_stat records, list;
 	int code = mdb_stat(txn, store->dbi, &records);
 
-	if (!code)
-		code = mdb_stat(txn, FREE_LIST, &list);
 	if (code)
 		return code;
 	*out = records.ms_branch_pages + records.ms_leaf_pages + records.ms_overflow_pages;
+	if (*out <= store->record_pages)
+		return 0;
+	code = mdb_stat(txn, FREE_LIST, &list);
+	if (code)
+		return code;
 	uint64_t all = *out + list.ms_branch_pages + list.ms_leaf_pages + list.ms_overflow_pages;
-	return *out > store->record_pages && all > room_for_records(&store->room) ? MDB_MAP_FULL : 0;
+	return all > room_for_records(&store->room) ? MDB_MAP_FULL : 0;
 }
 
 int store_commit(struct store *store)
