@@ -110,6 +110,7 @@ UNIT_TESTS = \
 	tests/unit/test_recovery \
 	tests/unit/test_quota \
 	tests/unit/test_recent \
+	tests/unit/test_record \
 	tests/unit/test_release \
 	tests/unit/test_reply \
 	tests/unit/test_ring \
@@ -214,6 +215,8 @@ tests_unit_test_faults_LDFLAGS = $(FAULT_WRAPS)
 tests_unit_test_faults_LDADD = $(TEST_LIBS)
 tests_unit_test_operations_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_operations_LDADD = $(TEST_LIBS)
+tests_unit_test_record_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_record_LDADD = $(TEST_LIBS)
 tests_unit_test_reply_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_reply_LDADD = $(TEST_LIBS)
 tests_unit_test_socket_CPPFLAGS = $(TEST_CPPFLAGS)

@@ -18,6 +18,8 @@ enum {
 	STORE_KEY_ACCOUNT = 'a',   /* what a domain owns: 'a' and the domid, big-endian */
 	STORE_KEY_OWNER = 'o',	   /* a node that a domain owns, its parent not: 'o', domid, generation of creation, big-endian */
 	STORE_KEY_ENTRY = 'p',	   /* the same with 'p': a node that has an entry for a domain, its parent none */
+	STORE_KEY_DOMAIN = 'd',	   /* who a domain is: 'd' and the domid, big-endian */
+	STORE_KEY_QUOTAS = 'q',	   /* "q": struct store_quotas, set for all domains at run time */
 	STORE_KEY_META = 'm',	   /* "m": struct store_meta */
 	STORE_KEY_GENERATION = 'g', /* "g": uint64_t, generations up to here may have been given out */
 	STORE_KEY_WATCH = 'w',	    /* a watch: 'w', the connection's id and the watch's serial, 8 bytes each, big-endian */
@@ -69,3 +71,36 @@ struct store_watch {
 } __attribute__((packed));
 
 enum { STORE_WATCH_KEY_SIZE = 1 + 8 + 8 };
+
+/*
+ * Quotas that somebody has set: record of key "q", and part of a 'd' record. Bit n of hard_set says that hard[n] counts. The
+ * numbers: 0 nodes, 1 watches, 2 outstanding, 3 memory, 4 transactions, 5 transaction-nodes, 6 node-permissions, 7 path-max,
+ * 8 node-size.
+ */
+enum { STORE_QUOTAS = 16 };
+
+struct store_quotas {
+	uint32_t hard_set;
+	uint32_t soft_set;
+	uint32_t hard[STORE_QUOTAS]; /* 0: no limit */
+	uint32_t soft[STORE_QUOTAS]; /* 0: none */
+} __attribute__((packed));
+
+/* Record of a 'd' key: what was said of a domain, and which of the domains that have had its number it is. */
+struct store_domain {
+	uint64_t unique_id;	    /* that Xen gives each domain; 0: not known */
+	unsigned char handle[16];   /* UUID */
+	uint64_t shared_info_frame; /* machine frame */
+	uint32_t port;		    /* the domain's end of its event channel */
+	uint32_t epoch;		    /* of its part of the ledger */
+	uint32_t features;	    /* bits of the ring page that it is offered */
+	uint16_t target;	    /* the domain it may act for; 0x7FF4: none */
+	uint8_t flags;		    /* STORE_DOMAIN_* */
+	uint8_t reserved;
+	struct store_quotas quotas; /* its own */
+} __attribute__((packed));
+
+enum {
+	STORE_DOMAIN_INTRODUCED = 1, /* it has a ring */
+	STORE_DOMAIN_SHUT_DOWN = 2   /* @releaseDomain has told so */
+};

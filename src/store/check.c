@@ -321,6 +321,16 @@ static void check_account(struct walk *walk)
 	walk->owned[key[1] << 8 | key[2]] -= account.nodes;
 }
 
+/* Of records in which all else is possible. */
+static void check_sizes(struct walk *walk, const char *what, size_t key_len, size_t record_len)
+{
+	const struct reader_walk *records = walk->records;
+
+	if (records->key_len != key_len || records->record_len != record_len)
+		problem(walk, "the record of %s has a key of %zu bytes and a record of %zu", what, records->key_len,
+			records->record_len);
+}
+
 static bool watch_is_whole(const struct reader_walk *records)
 {
 	struct store_watch watch;
@@ -347,6 +357,12 @@ static void check_record(struct walk *walk)
 	case STORE_KEY_OWNER:
 	case STORE_KEY_ENTRY:
 		check_index(walk);
+		return;
+	case STORE_KEY_DOMAIN:
+		check_sizes(walk, "a domain", 3, sizeof(struct store_domain));
+		return;
+	case STORE_KEY_QUOTAS:
+		check_sizes(walk, "quotas", 1, sizeof(struct store_quotas));
 		return;
 	case STORE_KEY_META:
 	case STORE_KEY_GENERATION:
