@@ -17,10 +17,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "domain/domain_record.h"
 #include "front/connection.h"
 #include "front/ring_front.h"
 #include "front/socket.h"
 #include "front/xen.h"
+#include "request/release.h"
 #include "request/turn.h"
 
 enum { FILE_NAME_SIZE = 4096, LOCK_TRIES = 100 /* in a second */ };
@@ -33,7 +35,6 @@ struct server {
 	ev_signal terminate, interrupt, reopen;
 	struct xen *xen; /* NULL with --no-xen */
 	struct domains domains;
-	struct quotas quotas;
 	struct turn turn;
 	bool turn_ready;
 	struct front front;
@@ -141,14 +142,15 @@ static int open_store(struct server *server, const struct options *options)
 
 static int open_turn(struct server *server, const struct options *options)
 {
-	int error = domains_init(&server->domains, options->own_domid, options->privileged_domid,
+	int error = domains_init(&server->domains, options->own_domid, options->privileged_domid, &options->quotas,
 				 server->xen ? xen_hypervisor(server->xen) : NULL);
+
+	if (!error)
+		error = domains_load(&server->domains, server->turn.store);
 
 	if (error)
 		return error;
-	server->quotas = options->quotas;
 	server->turn.domains = &server->domains;
-	server->turn.quotas = &server->quotas;
 	server->turn.log = server->log;
 	server->turn.watches = watch_index_new();
 	if (!server->turn.watches)
@@ -159,14 +161,25 @@ static int open_turn(struct server *server, const struct options *options)
 	return 0;
 }
 
+static void domain_exception(void *context)
+{
+	struct server *server = context;
+	int fault = release_check_domains(&server->turn);
+
+	if (fault)
+		log_error(server->log, "domains cannot be asked for: %s", strerror(-fault));
+}
+
 static int open_rings(struct server *server, const struct options *options)
 {
-	struct ring_front_options ring_options = {.scan_seconds = options->ring_scan_seconds};
+	struct ring_front_options ring_options = {options->ring_scan_seconds, domain_exception, server};
 	int error = ring_front_open(&server->front, xen_ring_host(server->xen), &ring_options, &server->rings);
 
 	if (error)
 		return error;
 	server->turn.rings = ring_front_rings(server->rings);
+	domain_exception(server);
+	release_all(&server->turn);
 	error = ring_front_start(server->rings);
 	if (error)
 		log_error(server->log, "rings that were there before: %s", strerror(-error));

@@ -54,6 +54,7 @@ tests_libsupport_a_SOURCES = \
 	tests/support/store_file.c tests/support/store_file.h \
 	tests/support/suite.c tests/support/suite.h \
 	tests/support/world.c tests/support/world.h \
+	tests/support/world_xen.c tests/support/world_xen.h \
 	tests/xensim/expect_guest.c tests/xensim/expect_guest.h \
 	tests/xensim/guest.c tests/xensim/guest.h \
 	tests/xensim/sim.h \
@@ -88,6 +89,8 @@ UNIT_TESTS = \
 	tests/unit/test_client \
 	tests/unit/test_control \
 	tests/unit/test_domain \
+	tests/unit/test_domain_operations \
+	tests/unit/test_domain_record \
 	tests/unit/test_duplicates \
 	tests/unit/test_events \
 	tests/unit/test_faults \
@@ -112,6 +115,7 @@ UNIT_TESTS = \
 	tests/unit/test_recent \
 	tests/unit/test_record \
 	tests/unit/test_release \
+	tests/unit/test_release_domains \
 	tests/unit/test_reply \
 	tests/unit/test_ring \
 	tests/unit/test_ring_front \
@@ -174,6 +178,10 @@ tests_unit_test_buffer_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_buffer_LDADD = $(TEST_LIBS)
 tests_unit_test_domain_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_domain_LDADD = $(TEST_LIBS)
+tests_unit_test_domain_operations_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_domain_operations_LDADD = $(TEST_LIBS)
+tests_unit_test_domain_record_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_domain_record_LDADD = $(TEST_LIBS)
 tests_unit_test_hash_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_hash_LDADD = $(TEST_LIBS)
 tests_unit_test_key_CPPFLAGS = $(TEST_CPPFLAGS)
@@ -217,6 +225,8 @@ tests_unit_test_operations_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_operations_LDADD = $(TEST_LIBS)
 tests_unit_test_record_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_record_LDADD = $(TEST_LIBS)
+tests_unit_test_release_domains_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_release_domains_LDADD = $(TEST_LIBS)
 tests_unit_test_reply_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_reply_LDADD = $(TEST_LIBS)
 tests_unit_test_socket_CPPFLAGS = $(TEST_CPPFLAGS)

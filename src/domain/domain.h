@@ -2,6 +2,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <uthash.h>
 
@@ -10,10 +11,12 @@
 #include "wire/permissions.h"
 
 /*
- * What is known of one domain. There is one for the daemon's own domain and the privileged one, for each domain that has been
- * introduced, and for each of which something was set before that. Its address stays until domain_forget.
+ * What is known of one domain. There is one for the daemon's own domain and the privileged one, and for each other that was
+ * introduced, or of which something was set before that, or that was named as the owner of a node or in an entry of its
+ * permissions: who it is must be known then, so that another domain of its number does not get what was meant for it.
  */
 struct domain {
+	/* This is in its record, see domain_record.h. */
 	struct caller caller; /* for whom its connections speak: number, target (SET_TARGET), rights */
 	bool introduced;      /* it has a ring: INTRODUCE, or found at the start; until RELEASE or its death */
 	bool shut_down;	      /* @releaseDomain has told its shutdown; RESUME makes the next one count again */
@@ -21,6 +24,18 @@ struct domain {
 	uint32_t epoch;	      /* which beginning of its connection this is: the ledger's part counts if it has the same */
 	uint32_t features;    /* RING_FEATURE_*: what the page of its ring offers */
 	struct domain_identity identity;
+	struct quota_settings own_quotas; /* SET_QUOTA */
+
+	/* This is not. */
+	struct quotas quotas; /* in force: its own, where there are none those for all */
+	struct tree_limits limits;
+	size_t n_holders; /* clients that speak for it, steps of the turn */
+	bool is_known;	  /* else only its holders have it: it has been released */
+	bool is_saved;	  /* the committed store knows all the above, or need not; else it is in domains->unsaved */
+	bool is_gone;	  /* Xen has it no more: it is to be released */
+	bool is_there;	  /* Xen has named it when it was asked last; */
+	bool is_down;	  /* and said that it has shut down */
+	struct domain *unsaved_previous, *unsaved_next;
 	UT_hash_handle hh; /* by caller.domid */
 };
 
@@ -28,22 +43,52 @@ struct domains {
 	uint16_t own;	     /* in which the daemon runs; whose clients use the socket */
 	uint16_t privileged; /* which has all rights besides */
 	struct domain *all;
+	struct domain *unsaved;		     /* utlist: saved with the next commit that changes the store */
+	bool to_release;		     /* some are marked, see request/release.h */
+	struct quotas quotas;		     /* for all: as the daemon was started, then as they were set */
+	struct quota_settings quotas_set;    /* the latter, which outlive the daemon */
 	const struct hypervisor *hypervisor; /* NULL with --no-xen: there are no other domains */
 };
 
-/* -ENOMEM. */
-int domains_init(struct domains *domains, uint16_t own, uint16_t privileged, const struct hypervisor *hypervisor);
+/* `quotas`: for all, NULL for the first values. -ENOMEM. */
+int domains_init(struct domains *domains, uint16_t own, uint16_t privileged, const struct quotas *quotas,
+		 const struct hypervisor *hypervisor);
 void domains_deinit(struct domains *domains);
 
 struct domain *domain_find(const struct domains *domains, uint16_t domid); /* NULL: nothing is known of it */
 
-/* The same; makes one, not introduced, if there is none. -ENOMEM. */
+/* The same; makes one, not introduced, if there is none, and it is known from here on. -ENOMEM. */
 int domain_get(struct domains *domains, uint16_t domid, struct domain **out);
 
-/* Nothing is known of it any more; nobody may refer to it. Not for the own and the privileged one. */
-void domain_forget(struct domains *domains, struct domain *domain);
+/*
+ * The domain that Xen has under this number now, known from here on. STATUS_ENOENT: there is none, or it is dying. -ESTALE:
+ * what is known is of another domain that had the number; it is marked as gone and must be released first. Else a fault.
+ */
+int domain_of_xen(struct domains *domains, uint16_t domid, struct domain **out);
+
+/* The committed store does not know it as it is now. */
+void domain_changed(struct domains *domains, struct domain *domain);
+
+/* A turn that changed the store was committed, and all unsaved ones with it. */
+void domains_committed(struct domains *domains);
+
+/* Nothing is known of it any more; it is as a new one. */
+void domain_reset(struct domains *domains, struct domain *domain);
+
+/* A domain that is held stays where it is. Dropped by the last holder it is freed if nothing is known of it. */
+void domain_hold(struct domain *domain);
+void domain_drop(struct domains *domains, struct domain *domain);
 
 bool domain_is_privileged(const struct domains *domains, uint16_t domid);
 
-/* Is there such a domain, introduced or not? Positive if so, 0 if not, or a fault. Asks Xen if need be. */
-int domain_exists(const struct domains *domains, uint16_t domid);
+/* Is it served: has it a ring, or is it the daemon's own or the privileged one? */
+bool domain_is_served(const struct domain *domain);
+
+bool identity_is_known(const struct domain_identity *identity);
+
+/* Are the two, both known, of one domain? */
+bool identity_is_same(const struct domain_identity *left, const struct domain_identity *right);
+
+/* Quotas were set: its own, or those for all. */
+void domain_quotas_changed(const struct domains *domains, struct domain *domain);
+void domains_quotas_changed(struct domains *domains);

@@ -20,10 +20,10 @@ static const struct quota_description *describe(enum quota quota)
 	static const struct quota_description descriptions[QUOTA_COUNT] = {
 	    [QUOTA_NODES] = {"nodes", "nodes owned by a domain", 1000, 0},
 	    [QUOTA_WATCHES] = {"watches", "watches of a domain", 128, 0},
-	    [QUOTA_TRANSACTIONS] = {"transactions", "open transactions of a domain", 10, 0},
 	    [QUOTA_OUTSTANDING] = {"outstanding", "unanswered requests of a domain", 20, 0},
-	    [QUOTA_TRANSACTION_NODES] = {"transaction-nodes", "nodes touched by one transaction", 1024, 0},
 	    [QUOTA_MEMORY] = {"memory", "bytes held for a domain", 2560 * 1024, 2048 * 1024},
+	    [QUOTA_TRANSACTIONS] = {"transactions", "open transactions of a domain", 10, 0},
+	    [QUOTA_TRANSACTION_NODES] = {"transaction-nodes", "nodes touched by one transaction", 1024, 0},
 	    [QUOTA_NODE_PERMISSIONS] = {"node-permissions", "permission entries of a node", 5, 0},
 	    [QUOTA_PATH_MAX] = {"path-max", "bytes of a path", PATH_RELATIVE_MAX, 0},
 	    [QUOTA_NODE_SIZE] = {"node-size", "bytes of a node", 2048, 0},
@@ -40,27 +40,58 @@ void quotas_init(struct quotas *quotas)
 	}
 }
 
+int quota_find(const char *name, bool soft, enum quota *out)
+{
+	for (enum quota quota = 0; quota < QUOTA_COUNT; quota++) {
+		if (strcmp(name, quota_name(quota)) || (soft && !quota_has_soft(quota)))
+			continue;
+		*out = quota;
+		return 0;
+	}
+	return STATUS_EINVAL;
+}
+
 const char *quota_name(enum quota quota)
 {
 	return describe(quota)->name;
 }
 
+bool quota_has_soft(enum quota quota)
+{
+	return describe(quota)->soft;
+}
+
 int quota_set(struct quotas *quotas, bool soft, const char *name, uint32_t value)
 {
-	for (enum quota quota = 0; quota < QUOTA_COUNT; quota++) {
-		if (strcmp(name, describe(quota)->name) || (soft && !describe(quota)->soft))
-			continue;
+	enum quota quota;
+	int result = quota_find(name, soft, &quota);
+
+	if (!result)
 		(soft ? quotas->soft : quotas->hard)[quota] = value;
-		return 0;
+	return result;
+}
+
+void quota_settings_set(struct quota_settings *settings, enum quota quota, bool soft, uint32_t value)
+{
+	*(soft ? &settings->soft_set : &settings->hard_set) |= 1U << quota;
+	(soft ? settings->values.soft : settings->values.hard)[quota] = value;
+}
+
+void quota_settings_apply(const struct quota_settings *settings, struct quotas *quotas)
+{
+	for (enum quota quota = 0; quota < QUOTA_COUNT; quota++) {
+		if (settings->hard_set >> quota & 1)
+			quotas->hard[quota] = settings->values.hard[quota];
+		if (settings->soft_set >> quota & 1)
+			quotas->soft[quota] = settings->values.soft[quota];
 	}
-	return STATUS_EINVAL;
 }
 
 void quotas_format(const struct quotas *quotas, bool soft, struct buffer *out)
 {
 	buffer_add_string(out, "Quota settings:\n");
 	for (enum quota quota = 0; quota < QUOTA_COUNT; quota++) {
-		if (!soft || describe(quota)->soft)
+		if (!soft || quota_has_soft(quota))
 			buffer_printf(out, "%-17s: %8u %s\n", describe(quota)->name, (soft ? quotas->soft : quotas->hard)[quota],
 				      describe(quota)->meaning);
 	}

@@ -13,6 +13,8 @@
 #include <stddef.h>
 #include <utlist.h>
 
+#include "request/release.h"
+
 enum { REQUESTS_PER_TURN = 64, CONNECTIONS_PER_TURN = 64 };
 
 static const double retry_seconds = 0.05; /* while the ledger's room is used up, or somebody's limits are */
@@ -211,7 +213,7 @@ static void close_ended(struct front *front)
 static void plan_rest(struct front *front)
 {
 	const struct connection *connection;
-	bool at_once = false, later = front->limited != NULL;
+	bool at_once = front->turn->domains->to_release, later = front->limited != NULL;
 
 	DL_FOREACH2 (front->ready, connection, ready_next) {
 		later = later || connection->client.out_of_room;
@@ -233,10 +235,11 @@ static void end_turn(struct front *front)
 		for (int i = 0; i < CONNECTIONS_PER_TURN && left && front->ready; i++, left--)
 			serve_first(front);
 		turn_commit(front->turn);
+		release_more(front->turn);
 		send_all(front);
 		close_ended(front);
 	} while (left && front->ready);
-	if (front->ready || front->limited || ev_is_active(&front->more_to_run))
+	if (front->ready || front->limited || front->turn->domains->to_release || ev_is_active(&front->more_to_run))
 		plan_rest(front);
 }
 

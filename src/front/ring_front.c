@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "front/ring.h"
+#include "request/domain_change.h"
 
 enum { EVENTS_PER_TURN = 256 };
 
@@ -337,10 +338,12 @@ struct taking_up {
 static int take_up(void *context, struct turn *turn, struct changes *changes)
 {
 	const struct taking_up *taking_up = context;
+	int result = domain_change_begin(turn, taking_up->domain);
 
-	(void)turn;
 	(void)changes;
-	return introduce_keeping(taking_up->rings, taking_up->domain, taking_up->port, true);
+	if (!result)
+		result = introduce_keeping(taking_up->rings, taking_up->domain, taking_up->port, true);
+	return result ? result : domain_change_done(turn, taking_up->domain);
 }
 
 /* With the port that the page names, else with the one that is known. 0, or why not. */

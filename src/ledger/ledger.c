@@ -271,7 +271,7 @@ const char *ledger_input(const struct ledger_connection *connection, size_t *len
 	const struct ledger_slot *slot = connection->slot;
 	const struct ledger_block *block;
 
-	*len = slot->in_pos - connection->ran;
+	*len = slot ? slot->in_pos - connection->ran : 0;
 	if (!*len)
 		return "";
 	block = pool_block(&connection->ledger->pool, slot->in_block);

@@ -11,7 +11,10 @@
 int client_init(struct client *client, struct turn *turn, uint64_t id, struct domain *domain)
 {
 	*client = (struct client){.id = id, .domain = domain, .watches = {.order = id}};
-	return ledger_connect(turn->ledger, id, &client->ledger);
+	int error = ledger_connect(turn->ledger, id, &client->ledger);
+	if (!error)
+		domain_hold(domain);
+	return error;
 }
 
 void client_free_transaction(struct client *client, struct transaction *transaction)
@@ -41,6 +44,7 @@ void client_deinit(struct client *client, struct turn *turn)
 {
 	client_reset(client, turn);
 	ledger_disconnect(&client->ledger);
+	domain_drop(turn->domains, client->domain);
 }
 
 int client_transaction(const struct client *client, uint32_t id, struct transaction **out)

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <utlist.h>
 
+#include "request/domain_change.h"
 #include "request/request.h"
 #include "store/check.h"
 
@@ -155,14 +156,13 @@ static int control_print(struct control *control)
 
 static int set_quota(struct control *control, bool soft)
 {
+	enum quota quota;
 	uint32_t value;
 
 	if (control->n_arguments != 3 || !parse_number(control->arguments[2], INT32_MAX, &value))
 		return STATUS_EINVAL;
-	int result = quota_set(control->turn->quotas, soft, control->arguments[1], value);
-	if (!result)
-		turn_quotas_changed(control->turn);
-	return result;
+	int result = quota_find(control->arguments[1], soft, &quota);
+	return result ? result : domain_change_quota_of_all(control->turn, quota, soft, value);
 }
 
 /* What one domain has of each thing that is limited. */
@@ -175,7 +175,7 @@ static int show_domain(struct control *control)
 
 	if (control->n_arguments != 1 || !parse_number(control->arguments[0], UINT16_MAX, &domid))
 		return STATUS_EINVAL;
-	if (!domain_exists(turn->domains, (uint16_t)domid))
+	if (!domain_find(turn->domains, (uint16_t)domid))
 		return STATUS_ENOENT;
 	if (!txn || node_account(turn->store, txn, (uint16_t)domid, &nodes))
 		return -EIO;
@@ -205,7 +205,7 @@ static int show_largest(struct control *control)
 static int control_quota(struct control *control)
 {
 	if (!control->n_arguments) {
-		quotas_format(control->turn->quotas, false, &control->answer);
+		quotas_format(&control->turn->domains->quotas, false, &control->answer);
 		return 0;
 	}
 	if (argument_is(control, 0, "set"))
@@ -218,7 +218,7 @@ static int control_quota(struct control *control)
 static int control_quota_soft(struct control *control)
 {
 	if (!control->n_arguments) {
-		quotas_format(control->turn->quotas, true, &control->answer);
+		quotas_format(&control->turn->domains->quotas, true, &control->answer);
 		return 0;
 	}
 	return argument_is(control, 0, "set") ? set_quota(control, true) : STATUS_EINVAL;

@@ -6,6 +6,8 @@
  */
 #include <errno.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <string.h>
 #include <utlist.h>
 
 #include "request/turn.h"
@@ -15,6 +17,8 @@
 
 /* Memory for what one client is owed before further events are dropped: replies wait elsewhere, events have no way back. */
 enum { OUTPUT_MEMORY_MAX = 2 << 20 };
+
+enum { SPECIAL_TEXT_MAX = sizeof("@introduceDomain/65535") };
 
 struct delivery {
 	struct turn *turn;
@@ -97,6 +101,9 @@ static int hit(void *context, struct watch *watch)
 {
 	struct delivery *delivery = context;
 	const struct change *change = delivery->change;
+	/* Who asked for depth is told which domain it is. */
+	if (change->of_all_domains && watch->depth >= 0)
+		return 0;
 	const struct caller *caller = &client_of(watch->owner)->domain->caller;
 	int allowed = caller->privileged || may_read(caller, &change->now) || may_read(caller, &change->before);
 
@@ -118,6 +125,28 @@ int events_append(struct turn *turn, const struct changes *changes)
 		fault = watch_match(turn->watches, &change->path, change->exact, hit, &delivery);
 	}
 	return fault;
+}
+
+int events_add_special(struct turn *turn, struct changes *changes, const char *name, const uint16_t *domid, unsigned which)
+{
+	struct path path = {name, strlen(name)};
+	struct MDB_txn *txn = store_view(turn->store);
+	char text[SPECIAL_TEXT_MAX];
+	struct node node;
+	int result = txn ? node_get(turn->store, txn, &path, &node) : -EIO;
+
+	for (unsigned bit = EVENT_OF_ALL; bit <= EVENT_OF_DOMAIN && !result; bit <<= 1) {
+		if (!(which & bit))
+			continue;
+		if (bit == EVENT_OF_DOMAIN)
+			path = (struct path){text, (size_t)snprintf(text, sizeof(text), "%s/%u", name, *domid)};
+		struct change *change = change_new(&turn->arena, &path, node.permissions, node.n_permissions);
+		if (!change)
+			return -ENOMEM;
+		change->of_all_domains = bit == EVENT_OF_ALL;
+		changes_append(changes, change);
+	}
+	return result > 0 ? -EIO : result;
 }
 
 void events_append_first(struct turn *turn, const struct watch *watch)

@@ -10,6 +10,7 @@
 #include <utlist.h>
 
 #include "request/request.h"
+#include "wire/ring_page.h"
 
 /* ---- arguments ---- */
 
@@ -21,7 +22,7 @@ static bool is_in_transaction(const struct request *request)
 int request_path_of(struct request *request, const char *given, size_t len, bool specials, struct path *out)
 {
 	const struct client *client = request->client;
-	size_t limit = client->domain->caller.privileged ? 0 : request->turn->quotas->hard[QUOTA_PATH_MAX];
+	size_t limit = client->domain->caller.privileged ? 0 : client->domain->quotas.hard[QUOTA_PATH_MAX];
 
 	return path_canonicalize(given, len, client->domain->caller.domid, specials, limit, request->path_buffer, out);
 }
@@ -181,19 +182,30 @@ static int operation_get_perms(struct request *request, struct reply *reply)
 	return 0;
 }
 
+/* Positive: the domain of the entry is there, or it is an entry for any. 0: not; or a fault. */
+static int entry_counts(struct request *request, const struct permission *entry)
+{
+	struct domain *domain;
+
+	if (entry->domid == DOMID_ANY_NUMBER)
+		return (request->client->domain->features & RING_FEATURE_DOMID_ANY) != 0;
+	int result = domain_of_xen(request->turn->domains, entry->domid, &domain);
+	return result < 0 ? result : !result;
+}
+
 /* Entries for domains that do not exist are left out; such an owner is refused. */
-static int drop_unknown_domains(const struct domains *domains, struct permission *permissions, size_t *n)
+static int drop_unknown_domains(struct request *request, struct permission *permissions, size_t *n)
 {
 	size_t kept = 1;
-	int exists = domain_exists(domains, permissions[0].domid);
+	int counts = permissions[0].domid == DOMID_ANY_NUMBER ? 0 : entry_counts(request, &permissions[0]);
 
-	if (exists <= 0)
-		return exists ? exists : STATUS_ENOENT;
+	if (counts <= 0)
+		return counts ? counts : STATUS_ENOENT;
 	for (size_t i = 1; i < *n; i++) {
-		exists = permissions[i].domid == DOMID_ANY_NUMBER ? 1 : domain_exists(domains, permissions[i].domid);
-		if (exists < 0)
-			return exists;
-		if (exists)
+		counts = entry_counts(request, &permissions[i]);
+		if (counts < 0)
+			return counts;
+		if (counts)
 			permissions[kept++] = permissions[i];
 	}
 	*n = kept;
@@ -214,7 +226,7 @@ static int operation_set_perms(struct request *request, struct reply *reply)
 	const char *text = reader_bytes(&request->arguments, len);
 	result = permissions_parse(text, len, permissions, sizeof(permissions) / sizeof(permissions[0]), &n);
 	if (!result)
-		result = drop_unknown_domains(request->turn->domains, permissions, &n);
+		result = drop_unknown_domains(request, permissions, &n);
 	return result ? result : tree_set_permissions(&request->tree, &path, permissions, n);
 }
 
@@ -240,7 +252,7 @@ static int operation_transaction_start(struct request *request, struct reply *re
 	if (is_in_transaction(request))
 		return STATUS_EBUSY;
 	if (!client->domain->caller.privileged &&
-	    client->n_transactions >= quota_limit(request->turn->quotas, QUOTA_TRANSACTIONS))
+	    client->n_transactions >= quota_limit(&client->domain->quotas, QUOTA_TRANSACTIONS))
 		return STATUS_ENOSPC;
 	int result = transaction_start(request->turn->store, &client->domain->caller, &transaction);
 	if (result)
@@ -249,15 +261,10 @@ static int operation_transaction_start(struct request *request, struct reply *re
 	DL_APPEND2(client->transactions, transaction, owner_previous, owner_next);
 	client->n_transactions++;
 
-	char text[16];
-	int len = snprintf(text, sizeof(text), "%" PRIu32, transaction->id);
-	char *copy = arena_copy(&request->turn->arena, text, (size_t)len);
-	if (!copy) {
+	result = reply_set_number(reply, &request->turn->arena, transaction->id);
+	if (result)
 		client_free_transaction(client, transaction);
-		return STATUS_ENOMEM;
-	}
-	reply_set(reply, copy, (size_t)len + 1);
-	return 0;
+	return result;
 }
 
 static int operation_transaction_end(struct request *request, struct reply *reply)
@@ -274,8 +281,8 @@ static int operation_transaction_end(struct request *request, struct reply *repl
 	if (!transaction)
 		return STATUS_ENOENT;
 	if (*how == 'T')
-		result =
-		    transaction_commit(transaction, &turn->limits, &turn->arena, request->tree.watched, &request->tree.changes);
+		result = transaction_commit(transaction, request->tree.limits, &turn->arena, request->tree.watched,
+					    &request->tree.changes);
 	if (result < 0 || turn->store->fault)
 		return result < 0 ? result : turn->store->fault;
 	turn->figures.conflicts += result == STATUS_EAGAIN;
@@ -298,18 +305,22 @@ const struct operation *operation_of(uint32_t type)
 	    [MESSAGE_UNWATCH] = {operation_unwatch, MEMORY},
 	    [MESSAGE_TRANSACTION_START] = {operation_transaction_start, MEMORY | IN_TRANSACTION},
 	    [MESSAGE_TRANSACTION_END] = {operation_transaction_end, IN_TRANSACTION},
-	    [MESSAGE_INTRODUCE] = {operation_introduce, PRIVILEGED},
-	    [MESSAGE_RELEASE] = {operation_on_domain, PRIVILEGED},
+	    [MESSAGE_INTRODUCE] = {operation_introduce, MEMORY | PRIVILEGED},
+	    [MESSAGE_RELEASE] = {operation_release, MEMORY | PRIVILEGED},
 	    [MESSAGE_GET_DOMAIN_PATH] = {operation_get_domain_path, 0},
 	    [MESSAGE_WRITE] = {operation_write, IN_TRANSACTION},
 	    [MESSAGE_MKDIR] = {operation_mkdir, IN_TRANSACTION},
 	    [MESSAGE_RM] = {operation_rm, IN_TRANSACTION},
 	    [MESSAGE_SET_PERMS] = {operation_set_perms, IN_TRANSACTION},
 	    [MESSAGE_IS_DOMAIN_INTRODUCED] = {operation_is_domain_introduced, PRIVILEGED},
-	    [MESSAGE_RESUME] = {operation_on_domain, PRIVILEGED},
+	    [MESSAGE_RESUME] = {operation_resume, PRIVILEGED},
 	    [MESSAGE_SET_TARGET] = {operation_set_target, PRIVILEGED},
 	    [MESSAGE_RESET_WATCHES] = {operation_reset_watches, MEMORY},
 	    [MESSAGE_DIRECTORY_PART] = {operation_directory_part, IN_TRANSACTION},
+	    [MESSAGE_GET_FEATURE] = {operation_get_feature, 0},
+	    [MESSAGE_SET_FEATURE] = {operation_set_feature, PRIVILEGED},
+	    [MESSAGE_GET_QUOTA] = {operation_get_quota, PRIVILEGED},
+	    [MESSAGE_SET_QUOTA] = {operation_set_quota, PRIVILEGED},
 	};
 
 	return type < MESSAGE_TYPE_COUNT ? &operations[type] : &none;

@@ -3,6 +3,8 @@
  * Replies as values, and the names that errors have on the wire (xs_wire.h, xsd_errors).
  */
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "request/request.h"
@@ -17,6 +19,18 @@ void reply_set(struct reply *reply, const char *bytes, size_t len)
 void reply_set_string(struct reply *reply, const char *text)
 {
 	reply_set(reply, text, strlen(text) + 1);
+}
+
+int reply_set_number(struct reply *reply, struct arena *arena, uint32_t number)
+{
+	char text[16];
+	int len = snprintf(text, sizeof(text), "%" PRIu32, number);
+	char *copy = arena_copy(arena, text, (size_t)len);
+
+	if (!copy)
+		return STATUS_ENOMEM;
+	reply_set(reply, copy, (size_t)len + 1);
+	return 0;
 }
 
 const char *reply_error_name(int result)

@@ -80,5 +80,18 @@ int operation_reset_watches(struct request *request, struct reply *reply);
 int operation_get_domain_path(struct request *request, struct reply *reply);
 int operation_is_domain_introduced(struct request *request, struct reply *reply);
 int operation_introduce(struct request *request, struct reply *reply);
-int operation_on_domain(struct request *request, struct reply *reply);
+int operation_release(struct request *request, struct reply *reply);
+int operation_resume(struct request *request, struct reply *reply);
 int operation_set_target(struct request *request, struct reply *reply);
+int operation_get_feature(struct request *request, struct reply *reply);
+int operation_set_feature(struct request *request, struct reply *reply);
+
+/* quota_operations.c */
+int operation_get_quota(struct request *request, struct reply *reply);
+int operation_set_quota(struct request *request, struct reply *reply);
+
+/* The next argument as the number of a domain, which need not exist. STATUS_EINVAL. */
+int request_domid(struct request *request, uint16_t *out);
+
+/* A number as the reply. STATUS_ENOMEM. */
+int reply_set_number(struct reply *reply, struct arena *arena, uint32_t number);

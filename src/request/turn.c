@@ -15,14 +15,11 @@
 #include <string.h>
 #include <utlist.h>
 
+#include "domain/domain_record.h"
+#include "request/release.h"
 #include "request/request.h"
 
 enum { TRIES_ALONE = 32 /* each with more room */ };
-
-void turn_quotas_changed(struct turn *turn)
-{
-	quotas_limits(turn->quotas, &turn->limits);
-}
 
 static int watched_below(void *context, const struct path *path, int (*found)(void *found_context, const struct path *path),
 			 void *found_context)
@@ -42,7 +39,6 @@ void turn_init(struct turn *turn)
 	turn->n_ended = turn->ended_capacity = 0;
 	turn->with_output = NULL;
 	turn->figures = (struct turn_figures){0};
-	turn_quotas_changed(turn);
 }
 
 void turn_deinit(struct turn *turn)
@@ -208,7 +204,7 @@ static int run_operation(struct turn *turn, struct client *client, const struct 
 	request->tree = (struct tree){
 	    .store = turn->store,
 	    .caller = client->domain->caller,
-	    .limits = &turn->limits,
+	    .limits = &client->domain->limits,
 	    .watched = watch_count(turn->watches) ? &turn->watched : NULL,
 	    .arena = &turn->arena,
 	};
@@ -312,14 +308,26 @@ static int commit_store(struct turn *turn)
 		commit_steps(turn);
 		return 0;
 	}
-	fault = store_commit(turn->store);
+	fault = domains_save_unsaved(turn->store, turn->domains);
+	if (!fault)
+		fault = store_commit(turn->store);
 	if (fault)
 		return fault;
 	turn->figures.commits++;
 	ledger_commit(turn->ledger);
+	domains_committed(turn->domains);
 	free_ended(turn); /* before steps, which may end their clients */
 	commit_steps(turn);
 	return 0;
+}
+
+/* After a fault, everything being put back: is there a reason to try again? */
+static bool may_try_again(struct turn *turn, int fault)
+{
+	if (fault == -ENOSPC)
+		return !store_make_room(turn->store);
+	/* A domain's number means another one by now. */
+	return fault == -ESTALE && !release_all(turn);
 }
 
 /* Runs the client's next request with a commit of its own, and answers it whatever comes. */
@@ -342,7 +350,7 @@ static void run_alone(struct turn *turn, struct client *client)
 		if (!fault)
 			break;
 		put_back(turn);
-		if (fault != -ENOSPC || store_make_room(turn->store))
+		if (!may_try_again(turn, fault))
 			break;
 	}
 	if (fault)
@@ -426,7 +434,7 @@ int turn_run_work(struct turn *turn, turn_work *work, void *context)
 		if (result >= 0)
 			break;
 		put_back(turn);
-		if (result != -ENOSPC || store_make_room(turn->store))
+		if (!may_try_again(turn, result))
 			break;
 	}
 	return result;

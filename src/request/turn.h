@@ -8,7 +8,6 @@
 #include "base/arena.h"
 #include "base/log.h"
 #include "domain/domain.h"
-#include "domain/quota.h"
 #include "ledger/ledger.h"
 #include "request/client.h"
 #include "request/rings.h"
@@ -53,8 +52,6 @@ struct turn {
 	struct watch_index *watches;
 	struct domains *domains;
 	const struct rings *rings; /* NULL with --no-xen */
-	struct quotas *quotas;
-	struct tree_limits limits; /* of quotas; turn_quotas_changed */
 	struct log *log;
 
 	struct arena arena;	      /* of the request that is run */
@@ -71,7 +68,6 @@ struct turn {
 
 void turn_init(struct turn *turn); /* the members above `arena` are set by the caller */
 void turn_deinit(struct turn *turn);
-void turn_quotas_changed(struct turn *turn);
 
 /*
  * Runs the client's next request, if the ledger holds a whole one. True: one was run (or the client broke, see
@@ -109,5 +105,12 @@ void turn_note_output(struct turn *turn, struct client *client);
  */
 int events_append(struct turn *turn, const struct changes *changes);
 
-/* ... and the first event of a watch that was just set. */
+/*
+ * Adds to `changes` the events of a special node: that of all domains, "@x", for watches without depth, and that of one,
+ * "@x/<domid>", for watches on just that and for those of "@x" with depth. A fault.
+ */
+enum { EVENT_OF_ALL = 1, EVENT_OF_DOMAIN = 2 };
+int events_add_special(struct turn *turn, struct changes *changes, const char *name, const uint16_t *domid, unsigned which);
+
+/* Appends the first event of a watch that was just set. */
 void events_append_first(struct turn *turn, const struct watch *watch);

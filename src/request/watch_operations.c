@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "request/request.h"
+#include "wire/ring_page.h"
 
 /* The path of WATCH and UNWATCH; *hidden: what a relative path was completed with. */
 static int watch_path(struct request *request, struct path *path, size_t *hidden)
@@ -35,9 +36,10 @@ int operation_watch(struct request *request, struct reply *reply)
 	if (!token)
 		return STATUS_EINVAL;
 	bool has_depth = reader_left(&request->arguments);
-	if (has_depth && (request_number(request, INT32_MAX, &depth) || request_end(request)))
+	if (has_depth && (!(client->domain->features & RING_FEATURE_WATCH_DEPTH) || request_number(request, INT32_MAX, &depth) ||
+			  request_end(request)))
 		return STATUS_EINVAL;
-	if (!client->domain->caller.privileged && client->watches.count >= quota_limit(request->turn->quotas, QUOTA_WATCHES))
+	if (!client->domain->caller.privileged && client->watches.count >= quota_limit(&client->domain->quotas, QUOTA_WATCHES))
 		return STATUS_ENOSPC;
 	result = watch_add(request->turn->watches, &client->watches, &path, hidden, token, token_len, has_depth ? (int)depth : -1,
 			   &watch);

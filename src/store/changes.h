@@ -20,6 +20,7 @@ struct change {
 	struct path path;
 	bool exact; /* fires only watches on this very path: nodes removed with one above them */
 	bool removed;
+	bool of_all_domains;	       /* "@x" itself, not changed: fires only watches without depth */
 	struct permission_list now;    /* permissions; of a removed node the last it had */
 	struct permission_list before; /* before SET_PERMS; else none */
 	struct permission_list parent; /* of the parent, where that was removed too; else none: look it up */

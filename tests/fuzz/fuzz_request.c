@@ -118,12 +118,12 @@ static void begin(struct world *world, unsigned flags)
 {
 	static const char *const homes[] = {"/local/domain/1", "/local/domain/2"};
 
-	quotas_init(&world->quotas);
+	quotas_init(&world->domains.quotas);
 	if (flags & FLAG_SMALL_QUOTAS) {
 		for (int quota = 0; quota < QUOTA_COUNT; quota++)
-			world->quotas.hard[quota] = quota == QUOTA_PATH_MAX || quota == QUOTA_NODE_SIZE ? 64 : 3;
+			world->domains.quotas.hard[quota] = quota == QUOTA_PATH_MAX || quota == QUOTA_NODE_SIZE ? 64 : 3;
 	}
-	turn_quotas_changed(&world->turn);
+	domains_quotas_changed(&world->domains);
 	log_trace_close(&world->log);
 	world->log.trace = LOG_TRACE_IO;
 	must(!world_set_node(world, "/tool/xenstored", "", "n0"));

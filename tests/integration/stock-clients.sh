@@ -206,10 +206,10 @@ expect_line "print says it" 'said by the test' <"$run_directory/messages"
 expect 0 'Quota settings:
 nodes            :     1000 nodes owned by a domain
 watches          :      128 watches of a domain
-transactions     :       10 open transactions of a domain
 outstanding      :       20 unanswered requests of a domain
-transaction-nodes:     1024 nodes touched by one transaction
 memory           :  2621440 bytes held for a domain
+transactions     :       10 open transactions of a domain
+transaction-nodes:     1024 nodes touched by one transaction
 node-permissions :        5 permission entries of a node
 path-max         :     2048 bytes of a path
 node-size        :     2048 bytes of a node' "$control" quota

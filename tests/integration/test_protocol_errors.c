@@ -118,16 +118,6 @@ START_TEST(events_errors_20_and_unknown_types_are_enosys)
 }
 END_TEST
 
-/* They are about domains that have a ring, and come with it. */
-START_TEST(features_and_quotas_of_domains_are_not_served_yet)
-{
-	expect_error(client, "ENOSYS", MESSAGE_GET_FEATURE, 0, ARGUMENTS(""));
-	expect_error(client, "ENOSYS", MESSAGE_SET_FEATURE, 0, ARGUMENTS("0", "1"));
-	expect_error(client, "ENOSYS", MESSAGE_GET_QUOTA, 0, ARGUMENTS(""));
-	expect_error(client, "ENOSYS", MESSAGE_SET_QUOTA, 0, ARGUMENTS("nodes", "1"));
-}
-END_TEST
-
 /* ---- domains ---- */
 
 static const char *const wrong_domids[] = {"",
@@ -212,6 +202,68 @@ START_TEST(no_target_can_be_set_for_or_to_a_domain_that_is_not_there)
 }
 END_TEST
 
+/* ---- features and quotas ---- */
+
+START_TEST(the_own_domain_has_all_features_and_they_stay)
+{
+	expect_text(client, "15", MESSAGE_GET_FEATURE, 0, NO_ARGUMENTS);
+	expect_text(client, "15", MESSAGE_GET_FEATURE, 0, ARGUMENTS("0"));
+	expect_error(client, "EBUSY", MESSAGE_SET_FEATURE, 0, ARGUMENTS("0", "1"));
+	expect_error(client, "EINVAL", MESSAGE_SET_FEATURE, 0, ARGUMENTS("0"));
+	expect_error(client, "EINVAL", MESSAGE_SET_FEATURE, 0, ARGUMENTS("0", "x"));
+	expect_error(client, "EINVAL", MESSAGE_SET_FEATURE, 0, ARGUMENTS("0", "1", "2"));
+	expect_text(client, "15", MESSAGE_GET_FEATURE, 0, ARGUMENTS("0"));
+}
+END_TEST
+
+START_TEST(features_of_no_domain_are_enoent)
+{
+	expect_error(client, "ENOENT", MESSAGE_GET_FEATURE, 0, ARGUMENTS("7"));
+	expect_error(client, "ENOENT", MESSAGE_SET_FEATURE, 0, ARGUMENTS("7", "1"));
+	expect_error(client, "EINVAL", MESSAGE_GET_FEATURE, 0, ARGUMENTS("0", "0"));
+	for (size_t i = 0; i < N_WRONG_DOMIDS; i++) {
+		expect_error(client, "EINVAL", MESSAGE_GET_FEATURE, 0, ARGUMENTS(wrong_domids[i]));
+		expect_error(client, "EINVAL", MESSAGE_SET_FEATURE, 0, ARGUMENTS(wrong_domids[i], "1"));
+	}
+}
+END_TEST
+
+START_TEST(quotas_have_the_names_of_c_xenstored)
+{
+	expect_text(client,
+		    "nodes watches outstanding memory soft-memory transactions transaction-nodes node-permissions path-max "
+		    "node-size",
+		    MESSAGE_GET_QUOTA, 0, NO_ARGUMENTS);
+	expect_text(client, "1000", MESSAGE_GET_QUOTA, 0, ARGUMENTS("nodes"));
+	expect_text(client, "2097152", MESSAGE_GET_QUOTA, 0, ARGUMENTS("soft-memory"));
+	expect_text(client, "128", MESSAGE_GET_QUOTA, 0, ARGUMENTS("0", "watches"));
+	expect_error(client, "EINVAL", MESSAGE_GET_QUOTA, 0, ARGUMENTS("node"));
+	expect_error(client, "EINVAL", MESSAGE_GET_QUOTA, 0, ARGUMENTS("soft-nodes"));
+	expect_error(client, "EINVAL", MESSAGE_GET_QUOTA, 0, ARGUMENTS("0", "node"));
+	expect_error(client, "ENOENT", MESSAGE_GET_QUOTA, 0, ARGUMENTS("7", "nodes"));
+	expect_error(client, "EINVAL", MESSAGE_GET_QUOTA, 0, ARGUMENTS("x", "nodes"));
+	expect_error(client, "EINVAL", MESSAGE_GET_QUOTA, 0, ARGUMENTS("0", "nodes", "1"));
+}
+END_TEST
+
+START_TEST(quotas_of_all_and_of_one_domain_are_set_apart)
+{
+	expect_ok(client, MESSAGE_SET_QUOTA, 0, ARGUMENTS("nodes", "7"));
+	expect_text(client, "7", MESSAGE_GET_QUOTA, 0, ARGUMENTS("nodes"));
+	expect_text(client, "7", MESSAGE_GET_QUOTA, 0, ARGUMENTS("0", "nodes"));
+	expect_ok(client, MESSAGE_SET_QUOTA, 0, ARGUMENTS("0", "nodes", "8"));
+	expect_text(client, "7", MESSAGE_GET_QUOTA, 0, ARGUMENTS("nodes"));
+	expect_text(client, "8", MESSAGE_GET_QUOTA, 0, ARGUMENTS("0", "nodes"));
+	expect_error(client, "EINVAL", MESSAGE_SET_QUOTA, 0, ARGUMENTS("nodes"));
+	expect_error(client, "EINVAL", MESSAGE_SET_QUOTA, 0, ARGUMENTS("nodes", "-1"));
+	expect_error(client, "EINVAL", MESSAGE_SET_QUOTA, 0, ARGUMENTS("nodes", "4294967295"));
+	expect_error(client, "EINVAL", MESSAGE_SET_QUOTA, 0, ARGUMENTS("soft-nodes", "1"));
+	expect_error(client, "EINVAL", MESSAGE_SET_QUOTA, 0, ARGUMENTS("0", "nodes", "1", "2"));
+	expect_error(client, "ENOENT", MESSAGE_SET_QUOTA, 0, ARGUMENTS("7", "nodes", "1"));
+	expect_text(client, "8", MESSAGE_GET_QUOTA, 0, ARGUMENTS("0", "nodes"));
+}
+END_TEST
+
 /* ---- the daemon in another domain than the privileged one ---- */
 
 static void start_in_domain_5(void)
@@ -258,13 +310,16 @@ int main(void)
 	    an_event_bears_no_numbers,
 	    requests_in_one_piece_are_answered_in_their_order,
 	    events_errors_20_and_unknown_types_are_enosys,
-	    features_and_quotas_of_domains_are_not_served_yet,
 	    the_path_of_a_domain_is_given_whether_it_exists_or_not,
 	    the_path_of_what_is_no_domid_is_einval,
 	    only_the_own_domain_is_introduced,
 	    release_and_resume_of_no_domain_are_enoent_and_of_the_own_einval,
 	    a_domain_that_is_not_there_cannot_be_introduced,
 	    no_target_can_be_set_for_or_to_a_domain_that_is_not_there,
+	    the_own_domain_has_all_features_and_they_stay,
+	    features_of_no_domain_are_enoent,
+	    quotas_have_the_names_of_c_xenstored,
+	    quotas_of_all_and_of_one_domain_are_set_apart,
 	};
 	const TTest *const in_domain_5[] = {
 	    the_socket_speaks_for_the_domain_of_the_daemon,

@@ -6,21 +6,39 @@
 #include <string.h>
 
 #include "store/node.h"
+#include "support/world_xen.h"
 
 struct scene scene;
+
+struct world_client *scene_introduce(uint16_t domid)
+{
+	char payload[32];
+
+	snprintf(payload, sizeof(payload), "%u|4711|3", domid);
+	scene_ok(scene.root, MESSAGE_INTRODUCE, 0, payload);
+	ck_assert_ptr_nonnull(scene.world.xen->domains[domid].ring);
+	return scene.world.xen->domains[domid].ring;
+}
 
 void scene_open_with(const struct world_options *options)
 {
 	ck_assert_int_eq(world_init(&scene.world, options), 0);
 	scene.root = world_client(&scene.world, DOMID_PRIVILEGED, true);
-	scene.guest = world_client(&scene.world, WORLD_GUEST, false);
 	ck_assert_ptr_nonnull(scene.root);
+	scene.guest = scene.world.xen ? scene_introduce(WORLD_GUEST) : world_client(&scene.world, WORLD_GUEST, false);
 	ck_assert_ptr_nonnull(scene.guest);
 }
 
 void scene_open(void)
 {
 	scene_open_with(NULL);
+}
+
+void scene_open_with_xen(void)
+{
+	const struct world_options options = {.with_xen = true};
+
+	scene_open_with(&options);
 }
 
 void scene_close(void)
@@ -131,6 +149,6 @@ uint64_t scene_owned(uint16_t domid)
 
 void scene_quota(const char *name, unsigned value)
 {
-	ck_assert_int_eq(quota_set(&scene.world.quotas, false, name, value), 0);
-	turn_quotas_changed(&scene.world.turn);
+	ck_assert_int_eq(quota_set(&scene.world.domains.quotas, false, name, value), 0);
+	domains_quotas_changed(&scene.world.domains);
 }

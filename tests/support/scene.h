@@ -24,6 +24,12 @@ void scene_close(void);
 /* The same with a store and a ledger of these sizes; scene_close takes it down. */
 void scene_open_with(const struct world_options *options);
 
+/* The same with a Xen (support/world_xen.h): the guest's client is its ring, and ends with RELEASE or its death. */
+void scene_open_with_xen(void);
+
+/* INTRODUCE of a domain that the Xen has; its ring. */
+struct world_client *scene_introduce(uint16_t domid);
+
 /* A request that succeeds, or that fails with this error. Payload as in world_call: a last NUL is added. */
 void scene_ok(struct world_client *client, uint32_t type, uint32_t transaction, const char *payload);
 void scene_error(struct world_client *client, const char *error, uint32_t type, uint32_t transaction, const char *payload);

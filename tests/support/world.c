@@ -14,8 +14,10 @@
 #include <unistd.h>
 #include <utlist.h>
 
+#include "domain/domain_record.h"
 #include "store/check.h"
 #include "store/tree.h"
+#include "support/world_xen.h"
 
 enum { FILE_NAME_SIZE = 128 };
 
@@ -51,6 +53,28 @@ static int open_files(struct world *world, const struct world_options *options)
 	return error;
 }
 
+static int open_domains(struct world *world, const struct world_options *options)
+{
+	struct domain *guest;
+
+	if (options->with_xen) {
+		world->xen = need(malloc(sizeof(*world->xen)));
+		world_xen_init(world->xen, world);
+		world_xen_start(world->xen, WORLD_GUEST);
+		world->turn.rings = &world->xen->rings;
+	}
+	int error =
+	    domains_init(&world->domains, DOMID_PRIVILEGED, DOMID_PRIVILEGED, NULL, world->xen ? &world->xen->hypervisor : NULL);
+	if (!error)
+		error = domains_load(&world->domains, world->turn.store);
+	if (error || world->xen)
+		return error;
+	error = domain_get(&world->domains, WORLD_GUEST, &guest);
+	if (!error)
+		guest->introduced = true;
+	return error;
+}
+
 int world_init(struct world *world, const struct world_options *options)
 {
 	static const struct world_options none = {0};
@@ -74,22 +98,25 @@ int world_init(struct world *world, const struct world_options *options)
 		world_deinit(world);
 		return error;
 	}
-	struct domain *guest;
-	error = domains_init(&world->domains, DOMID_PRIVILEGED, DOMID_PRIVILEGED, NULL);
-	if (!error)
-		error = domain_get(&world->domains, WORLD_GUEST, &guest);
+	error = open_domains(world, options);
 	if (error) {
 		world_deinit(world);
 		return error;
 	}
-	guest->introduced = true;
-	quotas_init(&world->quotas);
 	world->turn.domains = &world->domains;
-	world->turn.quotas = &world->quotas;
 	world->turn.log = &world->log;
 	turn_init(&world->turn);
 	world->is_ready = true;
 	return 0;
+}
+
+static void free_ended(struct world *world)
+{
+	while (world->ended) {
+		struct world_client *client = world->ended;
+		LL_DELETE(world->ended, client);
+		free(client);
+	}
 }
 
 static void remove_directory(const char *name)
@@ -114,11 +141,13 @@ void world_deinit(struct world *world)
 		turn_commit(&world->turn);
 		while (world->clients)
 			world_client_close(world->clients);
+		free_ended(world);
 		turn_deinit(&world->turn);
 		log_deinit(&world->log);
 	}
 	watch_index_free(world->turn.watches);
 	domains_deinit(&world->domains);
+	free(world->xen);
 	store_close(world->turn.store);
 	ledger_close(world->turn.ledger);
 	if (world->directory_is_ours)
@@ -149,7 +178,7 @@ int world_set_node(struct world *world, const char *path, const char *value, con
 	struct tree tree = {
 	    .store = turn->store,
 	    .caller = {.domid = DOMID_PRIVILEGED, .target = DOMID_NONE, .privileged = true},
-	    .limits = &turn->limits,
+	    .limits = &domain_find(turn->domains, DOMID_PRIVILEGED)->limits,
 	    .arena = &turn->arena,
 	};
 
@@ -219,12 +248,21 @@ void world_forget(struct world_client *client)
 	client->messages = NULL;
 }
 
-void world_client_close(struct world_client *client)
+void world_client_end(struct world_client *client)
 {
 	client_deinit(&client->client, &client->world->turn);
 	world_forget(client);
 	buffer_deinit(&client->received);
 	DL_DELETE2(client->world->clients, client, previous, next);
+	LL_PREPEND(client->world->ended, client);
+}
+
+void world_client_close(struct world_client *client)
+{
+	struct world *world = client->world;
+
+	world_client_end(client);
+	LL_DELETE(world->ended, client);
 	free(client);
 }
 
@@ -319,6 +357,7 @@ void world_take(struct world *world)
 	struct client *client, *next;
 	struct world_client *each;
 
+	free_ended(world);
 	DL_FOREACH_SAFE2 (world->turn.with_output, client, next, output_next) {
 		DL_DELETE2(world->turn.with_output, client, output_previous, output_next);
 		client->has_output = false;

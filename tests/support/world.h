@@ -27,20 +27,23 @@ struct world_options {
 	size_t store_size;     /* bytes the store may grow to; 0: 64 MiB */
 	size_t ledger_limit;   /* as ledger_open's; 0: 64 MiB */
 	bool map;	       /* MDB_WRITEMAP */
+	bool with_xen;	       /* see support/world_xen.h; it has domain WORLD_GUEST. Else there is none, as with --no-xen */
 	const char *directory; /* a directory that is there and stays, with what it holds; NULL: a new one, removed at the end */
 };
 
 struct world_client;
+struct world_xen;
 
 struct world {
 	char directory[64];
 	bool directory_is_ours;
 	struct log log; /* to standard error, errors only */
 	struct domains domains;
-	struct quotas quotas;
 	struct turn turn; /* with the store, the ledger and the watches */
 	bool is_ready;
 	struct world_client *clients; /* utlist, in the order of their making */
+	struct world_client *ended;   /* freed with the next world_take */
+	struct world_xen *xen;	      /* NULL: none */
 	uint64_t last_client_id;
 	char problem[512]; /* see world_check */
 };
@@ -72,6 +75,9 @@ struct world_client *world_client(struct world *world, uint16_t domid, bool priv
 
 /* Nothing of the turn may be uncommitted. */
 void world_client_close(struct world_client *client);
+
+/* The same, but its memory stays until the next world_take. */
+void world_client_end(struct world_client *client);
 
 /* ---- step by step: send, run, commit, take ---- */
 

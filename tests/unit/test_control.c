@@ -54,7 +54,7 @@ static void contains(const char *text, const char *part)
 
 START_TEST(every_command_of_a_guest_is_eacces_and_does_nothing)
 {
-	uint32_t nodes = scene.world.quotas.hard[QUOTA_NODES];
+	uint32_t nodes = scene.world.domains.quotas.hard[QUOTA_NODES];
 
 	for (int i = 0; i < COMMANDS; i++)
 		scene_error(scene.guest, "EACCES", MESSAGE_CONTROL, 0, commands[i]);
@@ -62,7 +62,7 @@ START_TEST(every_command_of_a_guest_is_eacces_and_does_nothing)
 	scene_error(scene.guest, "EACCES", MESSAGE_CONTROL, 0, "logfile|/tmp/never");
 	scene_error(scene.guest, "EACCES", MESSAGE_CONTROL, 0, "log|off");
 	scene_error(scene.guest, "EACCES", MESSAGE_CONTROL, 0, "unknown");
-	ck_assert_uint_eq(scene.world.quotas.hard[QUOTA_NODES], nodes);
+	ck_assert_uint_eq(scene.world.domains.quotas.hard[QUOTA_NODES], nodes);
 	ck_assert_ptr_null(scene.world.log.trace_path);
 }
 END_TEST
@@ -235,7 +235,7 @@ START_TEST(what_is_no_quota_or_no_value_is_einval)
 	refuse("EINVAL", "quota|set|nodes|99999999999999999999999");
 	refuse("EINVAL", "quota|set|unknown|1");
 	refuse("EINVAL", "quota-soft|set|nodes|1");
-	ck_assert_uint_eq(scene.world.quotas.hard[QUOTA_NODES], 1000);
+	ck_assert_uint_eq(scene.world.domains.quotas.hard[QUOTA_NODES], 1000);
 }
 END_TEST
 
@@ -264,7 +264,7 @@ START_TEST(soft_quotas_are_kept_apart)
 	ask("quota-soft|set|memory|4096");
 	contains(ask("quota-soft"), "memory           :     4096 ");
 	ck_assert_ptr_null(strstr(ask("quota-soft"), "nodes"));
-	ck_assert_uint_eq(scene.world.quotas.hard[QUOTA_MEMORY], 2560 * 1024);
+	ck_assert_uint_eq(scene.world.domains.quotas.hard[QUOTA_MEMORY], 2560 * 1024);
 }
 END_TEST
 

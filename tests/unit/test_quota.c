@@ -16,10 +16,10 @@ static const struct {
 } first[QUOTA_COUNT] = {
     {QUOTA_NODES, "nodes", 1000, 0},
     {QUOTA_WATCHES, "watches", 128, 0},
-    {QUOTA_TRANSACTIONS, "transactions", 10, 0},
     {QUOTA_OUTSTANDING, "outstanding", 20, 0},
-    {QUOTA_TRANSACTION_NODES, "transaction-nodes", 1024, 0},
     {QUOTA_MEMORY, "memory", 2621440, 2097152},
+    {QUOTA_TRANSACTIONS, "transactions", 10, 0},
+    {QUOTA_TRANSACTION_NODES, "transaction-nodes", 1024, 0},
     {QUOTA_NODE_PERMISSIONS, "node-permissions", 5, 0},
     {QUOTA_PATH_MAX, "path-max", 2048, 0},
     {QUOTA_NODE_SIZE, "node-size", 2048, 0},
@@ -36,6 +36,7 @@ static void setup(void)
 START_TEST(names_and_first_values_are_those_of_c_xenstored)
 {
 	for (size_t i = 0; i < QUOTA_COUNT; i++) {
+		ck_assert_uint_eq(first[i].quota, i); /* the store knows them by their numbers */
 		ck_assert_str_eq(quota_name(first[i].quota), first[i].name);
 		ck_assert_uint_eq(quotas.hard[first[i].quota], first[i].hard);
 		ck_assert_uint_eq(quotas.soft[first[i].quota], first[i].soft);
@@ -109,6 +110,23 @@ START_TEST(what_is_no_quota_cannot_be_set)
 }
 END_TEST
 
+START_TEST(what_was_set_goes_over_what_there_was)
+{
+	struct quota_settings settings = {0};
+
+	quota_settings_apply(&settings, &quotas);
+	for (size_t i = 0; i < QUOTA_COUNT; i++)
+		ck_assert_uint_eq(quotas.hard[first[i].quota], first[i].hard);
+	quota_settings_set(&settings, QUOTA_WATCHES, false, 0);
+	quota_settings_set(&settings, QUOTA_MEMORY, true, 5);
+	quota_settings_apply(&settings, &quotas);
+	for (size_t i = 0; i < QUOTA_COUNT; i++) {
+		ck_assert_uint_eq(quotas.hard[first[i].quota], first[i].quota == QUOTA_WATCHES ? 0 : first[i].hard);
+		ck_assert_uint_eq(quotas.soft[first[i].quota], first[i].quota == QUOTA_MEMORY ? 5 : 0);
+	}
+}
+END_TEST
+
 START_TEST(each_hard_quota_is_a_line_of_the_text)
 {
 	struct buffer text;
@@ -167,6 +185,7 @@ int main(void)
 	tcase_add_test(cases, a_quota_can_be_as_large_as_its_number);
 	tcase_add_test(cases, a_quota_of_zero_is_no_limit);
 	tcase_add_test(cases, what_is_no_quota_cannot_be_set);
+	tcase_add_test(cases, what_was_set_goes_over_what_there_was);
 	tcase_add_test(cases, each_hard_quota_is_a_line_of_the_text);
 	tcase_add_test(cases, the_text_of_soft_quotas_has_those_only);
 	tcase_add_test(cases, the_trees_limits_are_the_hard_quotas);

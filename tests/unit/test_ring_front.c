@@ -247,8 +247,11 @@ START_TEST(a_released_ring_is_gone)
 	ck_assert_uint_eq(guest->bound, 0);
 	ck_assert_uint_eq(watch_count(stage.world.turn.watches), 0);
 	ck_assert_uint_eq(ring_front_connections(stage.rings), 0);
-	domain_find(&stage.world.domains, 5)->introduced = false;
-	domain_forget(&stage.world.domains, domain_find(&stage.world.domains, 5));
+	struct domain *domain = domain_find(&stage.world.domains, 5);
+	domain_hold(domain);
+	domain_reset(&stage.world.domains, domain);
+	domain_drop(&stage.world.domains, domain);
+	ck_assert_ptr_null(domain_find(&stage.world.domains, 5)); /* its ring has held it no more */
 	ring_stage_turn();
 	ck_assert_int_eq(world_set_node(&stage.world, "/x", "", NULL), 0);
 	ring_stage_turn();

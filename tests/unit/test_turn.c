@@ -498,8 +498,7 @@ END_TEST
 
 START_TEST(what_is_no_operation_is_enosys_for_everybody)
 {
-	static const uint32_t types[] = {MESSAGE_WATCH_EVENT, MESSAGE_ERROR,	  20,
-					 MESSAGE_GET_FEATURE, MESSAGE_TYPE_COUNT, UINT32_MAX};
+	static const uint32_t types[] = {MESSAGE_WATCH_EVENT, MESSAGE_ERROR, 20, MESSAGE_TYPE_COUNT, UINT32_MAX};
 
 	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
 		scene_error(scene.root, "ENOSYS", types[i], 0, "/a");
