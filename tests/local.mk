@@ -100,6 +100,7 @@ UNIT_TESTS = \
 	tests/unit/test_interleavings \
 	tests/unit/test_key \
 	tests/unit/test_ledger \
+	tests/unit/test_ledger_ring \
 	tests/unit/test_limits \
 	tests/unit/test_listing \
 	tests/unit/test_log \
@@ -168,6 +169,8 @@ tests_unit_test_duplicates_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_duplicates_LDADD = $(TEST_LIBS)
 tests_unit_test_ledger_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_ledger_LDADD = $(TEST_LIBS)
+tests_unit_test_ledger_ring_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_ledger_ring_LDADD = $(TEST_LIBS)
 tests_unit_test_pool_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_pool_LDADD = $(TEST_LIBS)
 tests_unit_test_recovery_CPPFLAGS = $(TEST_CPPFLAGS)
