@@ -22,6 +22,7 @@
 #include "front/ring_front.h"
 #include "front/socket.h"
 #include "front/xen.h"
+#include "request/departed.h"
 #include "request/release.h"
 #include "request/turn.h"
 
@@ -158,7 +159,7 @@ static int open_turn(struct server *server, const struct options *options)
 	turn_init(&server->turn);
 	server->turn_ready = true;
 	front_init(&server->front, server->loop, &server->turn);
-	return 0;
+	return departed_remove_earlier(&server->turn);
 }
 
 static void domain_exception(void *context)

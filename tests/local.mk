@@ -130,6 +130,11 @@ UNIT_TESTS = \
 	tests/unit/test_turn \
 	tests/unit/test_watch \
 	tests/unit/test_watch_model \
+	tests/unit/test_budget \
+	tests/unit/test_departed \
+	tests/unit/test_table \
+	tests/unit/test_watch_operations \
+	tests/unit/test_watch_record \
 	tests/unit/test_xen
 tests_unit_test_changes_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_changes_LDADD = $(TEST_LIBS)
@@ -234,6 +239,17 @@ tests_unit_test_reply_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_reply_LDADD = $(TEST_LIBS)
 tests_unit_test_socket_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_socket_LDADD = $(TEST_LIBS)
+tests_unit_test_budget_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_budget_LDADD = $(TEST_LIBS)
+tests_unit_test_departed_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_departed_LDADD = $(TEST_LIBS)
+tests_unit_test_table_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_table_LDADD = $(TEST_LIBS)
+tests_unit_test_table_LDFLAGS = -Wl,--wrap=realloc
+tests_unit_test_watch_operations_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_watch_operations_LDADD = $(TEST_LIBS)
+tests_unit_test_watch_record_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_watch_record_LDADD = $(TEST_LIBS)
 tests_unit_test_xen_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_xen_LDADD = $(TEST_LIBS)
 tests_unit_test_turn_CPPFLAGS = $(TEST_CPPFLAGS)
@@ -300,7 +316,7 @@ tests_fuzz_fuzz_permissions_SOURCES = tests/fuzz/fuzz_permissions.c tests/fuzz/f
 tests_fuzz_fuzz_permissions_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_fuzz_fuzz_permissions_LDFLAGS = $(FUZZER_FLAG)
 tests_fuzz_fuzz_permissions_LDADD = $(FUZZER_LIBS)
-tests_fuzz_fuzz_request_SOURCES = tests/fuzz/fuzz_request.c tests/fuzz/fuzz.h tests/support/world.c tests/support/world.h
+tests_fuzz_fuzz_request_SOURCES = tests/fuzz/fuzz_request.c tests/fuzz/fuzz.h tests/support/world.c tests/support/world.h tests/support/world_xen.c tests/support/world_xen.h
 tests_fuzz_fuzz_request_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_fuzz_fuzz_request_LDFLAGS = $(FUZZER_FLAG) -Wl,--wrap=fopen -Wl,--wrap=log_trace_to
 tests_fuzz_fuzz_request_LDADD = $(FUZZER_LIBS)

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <uthash.h>
 
+#include "base/budget.h"
 #include "domain/hypervisor.h"
 #include "domain/quota.h"
 #include "wire/permissions.h"
@@ -36,7 +37,8 @@ struct domain {
 	bool is_there;	  /* Xen has named it when it was asked last; */
 	bool is_down;	  /* and said that it has shut down */
 	struct domain *unsaved_previous, *unsaved_next;
-	UT_hash_handle hh; /* by caller.domid */
+	struct budget budgets[QUOTA_COUNT]; /* what its clients use; nodes are counted in the store */
+	UT_hash_handle hh;		    /* by caller.domid */
 };
 
 struct domains {

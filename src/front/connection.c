@@ -213,7 +213,9 @@ static void close_ended(struct front *front)
 static void plan_rest(struct front *front)
 {
 	const struct connection *connection;
-	bool at_once = front->turn->domains->to_release, later = front->limited != NULL;
+	bool clears_up = watch_departed(front->turn->watches) != NULL;
+	bool at_once = front->turn->domains->to_release || (clears_up && !front->turn->departed_later);
+	bool later = front->limited || (clears_up && front->turn->departed_later);
 
 	DL_FOREACH2 (front->ready, connection, ready_next) {
 		later = later || connection->client.out_of_room;
@@ -239,7 +241,8 @@ static void end_turn(struct front *front)
 		send_all(front);
 		close_ended(front);
 	} while (left && front->ready);
-	if (front->ready || front->limited || front->turn->domains->to_release || ev_is_active(&front->more_to_run))
+	if (front->ready || front->limited || front->turn->domains->to_release || watch_departed(front->turn->watches) ||
+	    ev_is_active(&front->more_to_run))
 		plan_rest(front);
 }
 

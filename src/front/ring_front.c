@@ -276,7 +276,7 @@ static int introduce_keeping(struct ring_front *rings, struct domain *domain, ui
 	connection_pause(&ring->connection);
 	domain->port = now.remote_port;
 	domain->epoch = ++rings->last_epoch;
-	return turn_add_step(rings->front->turn, &(struct turn_step){introduction_commit, introduction_undo, introduction});
+	return turn_add_step(rings->front->turn, &(struct turn_step){introduction_commit, introduction_undo, introduction, true});
 }
 
 static int introduce(void *context, struct domain *domain, uint32_t port)
@@ -324,7 +324,7 @@ static int release(void *context, struct domain *domain)
 		return -ENOMEM;
 	*release = (struct release){rings, ring};
 	connection_pause(&ring->connection);
-	return turn_add_step(rings->front->turn, &(struct turn_step){release_commit, release_undo, release});
+	return turn_add_step(rings->front->turn, &(struct turn_step){release_commit, release_undo, release, true});
 }
 
 /* ---- those that were there before ---- */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * A client owns its watches, its open transactions and its part of the ledger, and gives all of them back at its end.
+ * A client owns its watches, its open transactions and its part of the ledger, and gives all of them back at its end. During a
+ * turn what goes is only taken out of sight, by a step of the turn.
  */
 #include "request/client.h"
 
@@ -10,39 +11,57 @@
 
 int client_init(struct client *client, struct turn *turn, uint64_t id, struct domain *domain)
 {
-	*client = (struct client){.id = id, .domain = domain, .watches = {.order = id}};
-	int error = ledger_connect(turn->ledger, id, &client->ledger);
-	if (!error)
+	*client = (struct client){.id = id, .domain = domain};
+	int error = watch_owner_new(turn->watches, id, client, &domain->budgets[QUOTA_WATCHES], &domain->budgets[QUOTA_MEMORY],
+				    &client->watches);
+	if (error)
+		return error;
+	error = ledger_connect(turn->ledger, id, &client->ledger);
+	if (error)
+		watch_owner_free(client->watches);
+	else
 		domain_hold(domain);
 	return error;
 }
 
-void client_free_transaction(struct client *client, struct transaction *transaction)
+void client_free_transaction(struct transaction *transaction)
 {
+	struct client *client = transaction->owner;
+
 	DL_DELETE2(client->transactions, transaction, owner_previous, owner_next);
 	client->n_transactions--;
 	transaction_free(transaction);
 }
 
-void client_forget_transactions(struct client *client)
-{
-	while (client->transactions)
-		client_free_transaction(client, client->transactions);
-}
-
-void client_reset(struct client *client, struct turn *turn)
+static void forget(struct client *client, struct turn *turn)
 {
 	if (client->has_output)
 		DL_DELETE2(turn->with_output, client, output_previous, output_next);
 	client->has_output = false;
 	client->broken = client->out_of_room = client->events_dropped = false;
-	watch_owner_clear(turn->watches, &client->watches);
-	client_forget_transactions(client);
+	while (client->transactions)
+		client_free_transaction(client->transactions);
+}
+
+void client_reset(struct client *client, struct turn *turn)
+{
+	struct watch_owner *fresh, *old = client->watches;
+
+	forget(client, turn);
+	/* Without memory the records stay until the next start. */
+	if (watch_owner_new(old->index, client->id, client, old->number.budget, old->memory.budget, &fresh)) {
+		while (old->watches)
+			watch_free(old->watches);
+		return;
+	}
+	client->watches = fresh;
+	watch_owner_depart(old);
 }
 
 void client_deinit(struct client *client, struct turn *turn)
 {
-	client_reset(client, turn);
+	forget(client, turn);
+	watch_owner_depart(client->watches);
 	ledger_disconnect(&client->ledger);
 	domain_drop(turn->domains, client->domain);
 }
@@ -58,4 +77,51 @@ int client_transaction(const struct client *client, uint32_t id, struct transact
 		}
 	}
 	return STATUS_ENOENT;
+}
+
+/* ---- steps ---- */
+
+static void reopen_transaction(void *context)
+{
+	struct transaction *transaction = context;
+
+	transaction->ended = false;
+}
+
+static void free_transaction(void *context)
+{
+	client_free_transaction(context);
+}
+
+int turn_end_transaction(struct turn *turn, struct transaction *transaction)
+{
+	const struct turn_step step = {.commit = free_transaction, .undo = reopen_transaction, .context = transaction};
+
+	transaction->ended = true;
+	return turn_add_step(turn, &step);
+}
+
+static void free_watch(void *context)
+{
+	watch_free(context);
+}
+
+int turn_set_watch(struct turn *turn, struct watch *watch)
+{
+	const struct turn_step step = {.undo = free_watch, .context = watch};
+
+	return turn_add_step(turn, &step);
+}
+
+static void put_watch_back(void *context)
+{
+	watch_put_back(context);
+}
+
+int turn_remove_watch(struct turn *turn, struct watch *watch)
+{
+	const struct turn_step step = {.commit = free_watch, .undo = put_watch_back, .context = watch};
+
+	watch_take_out(watch);
+	return turn_add_step(turn, &step);
 }

@@ -17,7 +17,7 @@ struct client {
 	uint64_t id;	       /* unique in the daemon's life */
 	struct domain *domain; /* for which it speaks */
 	struct ledger_connection ledger;
-	struct watch_owner watches;
+	struct watch_owner *watches;
 
 	struct transaction *transactions; /* utlist, owner_previous/owner_next */
 	size_t n_transactions;
@@ -30,10 +30,13 @@ struct client {
 	struct client *output_previous, *output_next;
 };
 
-/* -ENOSPC: the ledger has no room. */
+/* -ENOSPC: the ledger has no room; -ENOMEM. */
 int client_init(struct client *client, struct turn *turn, uint64_t id, struct domain *domain);
 
-/* Gives back watches, transactions and the ledger's part. Not while the turn has uncommitted changes. */
+/*
+ * Gives back watches, transactions and the ledger's part. Not while the turn has uncommitted changes. What the store knows of the
+ * watches is removed by the turns that follow.
+ */
 void client_deinit(struct client *client, struct turn *turn);
 
 /*
@@ -55,8 +58,5 @@ static inline bool client_may_be_read(const struct client *client)
 /* STATUS_ENOENT: none of this number. */
 int client_transaction(const struct client *client, uint32_t id, struct transaction **out);
 
-/* Takes it out of the client's and frees it. */
-void client_free_transaction(struct client *client, struct transaction *transaction);
-
-/* Frees all transactions (RESET_WATCHES, the end). */
-void client_forget_transactions(struct client *client);
+/* Takes it out of its client's and frees it. */
+void client_free_transaction(struct transaction *transaction);

@@ -54,7 +54,7 @@ int domain_change_begin(struct turn *turn, struct domain *domain)
 	};
 	domain_to_record(domain, &change->before);
 	domain_hold(domain);
-	return turn_add_step(turn, &(struct turn_step){end, undo, change});
+	return turn_add_step(turn, &(struct turn_step){end, undo, change, false});
 }
 
 int domain_change_done(struct turn *turn, struct domain *domain)
@@ -99,7 +99,7 @@ int domain_change_quota_of_all(struct turn *turn, enum quota quota, bool soft, u
 	if (!change)
 		return -ENOMEM;
 	*change = (struct quotas_change){domains, domains->quotas, domains->quotas_set};
-	int fault = turn_add_step(turn, &(struct turn_step){free, undo_quotas, change});
+	int fault = turn_add_step(turn, &(struct turn_step){free, undo_quotas, change, false});
 	if (fault)
 		return fault;
 	quota_settings_set(&domains->quotas_set, quota, soft, value);

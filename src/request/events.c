@@ -25,9 +25,9 @@ struct delivery {
 	const struct change *change;
 };
 
-static struct client *client_of(const struct watch_owner *owner)
+static struct client *client_of(const struct watch *watch)
 {
-	return (struct client *)(void *)((char *)(uintptr_t)owner - offsetof(struct client, watches));
+	return watch->owner->context;
 }
 
 void turn_note_output(struct turn *turn, struct client *client)
@@ -50,7 +50,7 @@ static void drop(struct turn *turn, struct client *client, const char *why)
 /* `path`: the event's, with its NUL. */
 static void append(struct turn *turn, const struct watch *watch, const struct path *path)
 {
-	struct client *client = client_of(watch->owner);
+	struct client *client = client_of(watch);
 	size_t path_size = path->len - watch->hidden + 1, token_size = watch->token_len + 1;
 	struct message_header header = {.type = MESSAGE_WATCH_EVENT, .len = (uint32_t)(path_size + token_size)};
 	unsigned char head[MESSAGE_HEADER_SIZE];
@@ -104,7 +104,7 @@ static int hit(void *context, struct watch *watch)
 	/* Who asked for depth is told which domain it is. */
 	if (change->of_all_domains && watch->depth >= 0)
 		return 0;
-	const struct caller *caller = &client_of(watch->owner)->domain->caller;
+	const struct caller *caller = &client_of(watch)->domain->caller;
 	int allowed = caller->privileged || may_read(caller, &change->now) || may_read(caller, &change->before);
 
 	if (!allowed)

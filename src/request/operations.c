@@ -258,12 +258,13 @@ static int operation_transaction_start(struct request *request, struct reply *re
 	if (result)
 		return result;
 	transaction->id = next_transaction_id(client);
+	transaction->owner = client;
 	DL_APPEND2(client->transactions, transaction, owner_previous, owner_next);
 	client->n_transactions++;
 
 	result = reply_set_number(reply, &request->turn->arena, transaction->id);
 	if (result)
-		client_free_transaction(client, transaction);
+		client_free_transaction(transaction);
 	return result;
 }
 
@@ -286,7 +287,7 @@ static int operation_transaction_end(struct request *request, struct reply *repl
 	if (result < 0 || turn->store->fault)
 		return result < 0 ? result : turn->store->fault;
 	turn->figures.conflicts += result == STATUS_EAGAIN;
-	int error = turn_end_transaction(turn, request->client, transaction);
+	int error = turn_end_transaction(turn, transaction);
 	return error ? error : result;
 }
 
@@ -301,8 +302,8 @@ const struct operation *operation_of(uint32_t type)
 	    [MESSAGE_DIRECTORY] = {operation_directory, IN_TRANSACTION},
 	    [MESSAGE_READ] = {operation_read, IN_TRANSACTION},
 	    [MESSAGE_GET_PERMS] = {operation_get_perms, IN_TRANSACTION},
-	    [MESSAGE_WATCH] = {operation_watch, MEMORY},
-	    [MESSAGE_UNWATCH] = {operation_unwatch, MEMORY},
+	    [MESSAGE_WATCH] = {operation_watch, 0},
+	    [MESSAGE_UNWATCH] = {operation_unwatch, 0},
 	    [MESSAGE_TRANSACTION_START] = {operation_transaction_start, MEMORY | IN_TRANSACTION},
 	    [MESSAGE_TRANSACTION_END] = {operation_transaction_end, IN_TRANSACTION},
 	    [MESSAGE_INTRODUCE] = {operation_introduce, MEMORY | PRIVILEGED},
@@ -315,7 +316,7 @@ const struct operation *operation_of(uint32_t type)
 	    [MESSAGE_IS_DOMAIN_INTRODUCED] = {operation_is_domain_introduced, PRIVILEGED},
 	    [MESSAGE_RESUME] = {operation_resume, PRIVILEGED},
 	    [MESSAGE_SET_TARGET] = {operation_set_target, PRIVILEGED},
-	    [MESSAGE_RESET_WATCHES] = {operation_reset_watches, MEMORY},
+	    [MESSAGE_RESET_WATCHES] = {operation_reset_watches, 0},
 	    [MESSAGE_DIRECTORY_PART] = {operation_directory_part, IN_TRANSACTION},
 	    [MESSAGE_GET_FEATURE] = {operation_get_feature, 0},
 	    [MESSAGE_SET_FEATURE] = {operation_set_feature, PRIVILEGED},

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Running requests. A turn that has changed the store stays open until turn_commit, so that many requests share a commit; all
- * its replies and events carry its tag. What changes memory (watches, transactions, settings) is not undone when a commit
- * fails, so it never shares a turn with changes of the store: such a request commits first and then is valid at once.
+ * its replies and events carry its tag. Memory that mirrors the store is changed by steps, which can be undone. What changes
+ * other memory (transactions begun and what is done in them, settings) never shares a turn with changes of the store: such a
+ * request commits first and then is valid at once.
  *
- * When a turn fails, store, ledger and the transactions it ended are put back, and its requests, which are input again, are
- * run in the same order with a commit each. One that fails alone for lack of room is tried again as long as more can be had, then
- * answered with the error.
+ * When a turn fails, store and ledger are put back and the steps undone; its requests, which are input again, are run in the
+ * same order with a commit each. One that fails alone for lack of room is tried again as long as more can be had, then answered
+ * with the error.
  */
 #include "request/turn.h"
 
@@ -16,10 +17,11 @@
 #include <utlist.h>
 
 #include "domain/domain_record.h"
+#include "request/departed.h"
 #include "request/release.h"
 #include "request/request.h"
 
-enum { TRIES_ALONE = 32 /* each with more room */ };
+enum { TRIES_ALONE = 32 /* each with more room */, STEPS_KEPT = 4096 /* memory for so many stays */ };
 
 static int watched_below(void *context, const struct path *path, int (*found)(void *found_context, const struct path *path),
 			 void *found_context)
@@ -35,9 +37,8 @@ void turn_init(struct turn *turn)
 	turn->n_runs = turn->runs_capacity = 0;
 	turn->steps = NULL;
 	turn->n_steps = turn->steps_capacity = 0;
-	turn->ended = NULL;
-	turn->n_ended = turn->ended_capacity = 0;
 	turn->with_output = NULL;
+	turn->departed_later = false;
 	turn->figures = (struct turn_figures){0};
 }
 
@@ -46,7 +47,6 @@ void turn_deinit(struct turn *turn)
 	arena_deinit(&turn->arena);
 	free(turn->runs);
 	free(turn->steps);
-	free(turn->ended);
 }
 
 /* ---- what a turn remembers ---- */
@@ -61,38 +61,6 @@ static int grow(void **array, size_t *capacity, size_t item_size)
 	*array = grown;
 	*capacity = wanted;
 	return 0;
-}
-
-int turn_end_transaction(struct turn *turn, struct client *client, struct transaction *transaction)
-{
-	if (!store_tag(turn->store)) {
-		client_free_transaction(client, transaction);
-		return 0;
-	}
-	if (turn->n_ended == turn->ended_capacity) {
-		void *ended = turn->ended;
-		int error = grow(&ended, &turn->ended_capacity, sizeof(*turn->ended));
-		if (error)
-			return error;
-		turn->ended = ended;
-	}
-	transaction->ended = true;
-	turn->ended[turn->n_ended++] = (struct turn_ended){client, transaction};
-	return 0;
-}
-
-static void free_ended(struct turn *turn)
-{
-	for (size_t i = 0; i < turn->n_ended; i++)
-		client_free_transaction(turn->ended[i].client, turn->ended[i].transaction);
-	turn->n_ended = 0;
-}
-
-static void reopen_ended(struct turn *turn)
-{
-	for (size_t i = 0; i < turn->n_ended; i++)
-		turn->ended[i].transaction->ended = false;
-	turn->n_ended = 0;
 }
 
 int turn_add_step(struct turn *turn, const struct turn_step *step)
@@ -113,11 +81,21 @@ int turn_add_step(struct turn *turn, const struct turn_step *step)
 
 static void commit_steps(struct turn *turn)
 {
-	for (size_t i = 0; i < turn->n_steps; i++) {
-		if (turn->steps[i].commit)
-			turn->steps[i].commit(turn->steps[i].context);
+	if (!turn->n_steps)
+		return;
+	for (int last = 0; last < 2; last++) {
+		for (size_t i = 0; i < turn->n_steps; i++) {
+			const struct turn_step *step = &turn->steps[i];
+			if (step->commit && step->last == last)
+				step->commit(step->context);
+		}
 	}
 	turn->n_steps = 0;
+	if (turn->steps_capacity > STEPS_KEPT) {
+		free(turn->steps);
+		turn->steps = NULL;
+		turn->steps_capacity = 0;
+	}
 }
 
 static void undo_steps(struct turn *turn)
@@ -283,7 +261,7 @@ static void refuse_message(struct turn *turn, struct client *client, const struc
 	struct transaction *transaction;
 
 	if (header->type == MESSAGE_TRANSACTION_END && !client_transaction(client, header->transaction_id, &transaction))
-		client_free_transaction(client, transaction);
+		client_free_transaction(transaction);
 	note_run(turn, client, message);
 	append_reply(turn, client, header, fault, NULL);
 }
@@ -295,7 +273,6 @@ static void put_back(struct turn *turn)
 	store_abort(turn->store);
 	ledger_cut(turn->ledger);
 	undo_steps(turn);
-	reopen_ended(turn);
 }
 
 static int commit_store(struct turn *turn)
@@ -316,7 +293,6 @@ static int commit_store(struct turn *turn)
 	turn->figures.commits++;
 	ledger_commit(turn->ledger);
 	domains_committed(turn->domains);
-	free_ended(turn); /* before steps, which may end their clients */
 	commit_steps(turn);
 	return 0;
 }
@@ -377,10 +353,17 @@ static void run_again(struct turn *turn)
 	free(runs);
 }
 
+/* Clearing up may share the turn's commit, but must not make requests be run again and again. */
 void turn_commit(struct turn *turn)
 {
-	if (commit_store(turn))
+	if (!turn->departed_later || !store_tag(turn->store)) {
+		turn->departed_later = false;
+		departed_remove_some(turn);
+	}
+	if (commit_store(turn)) {
+		turn->departed_later = watch_departed(turn->watches);
 		run_again(turn);
+	}
 	turn->n_runs = 0;
 }
 

@@ -15,12 +15,6 @@
 #include "store/store.h"
 #include "watch/watch.h"
 
-/* A transaction that a request of the turn has ended. */
-struct turn_ended {
-	struct client *client;
-	struct transaction *transaction;
-};
-
 /*
  * A change of memory that a request has made and that mirrors the store: `commit` completes it once the turn is committed,
  * `undo` takes it back when the turn has failed (the latest step first). Neither can fail; either may be NULL.
@@ -29,6 +23,7 @@ struct turn_step {
 	void (*commit)(void *context);
 	void (*undo)(void *context);
 	void *context;
+	bool last; /* completed behind the others: it may end a client, whose things they complete */
 };
 
 /* Counters for CONTROL. */
@@ -60,9 +55,8 @@ struct turn {
 	size_t n_runs, runs_capacity;
 	struct turn_step *steps;
 	size_t n_steps, steps_capacity;
-	struct turn_ended *ended; /* freed with the commit */
-	size_t n_ended, ended_capacity;
 	struct client *with_output; /* whose output is to be sent at the end of the turn, or whose request has been put off */
+	bool departed_later;	    /* to remove records of departed clients has failed: not with a client's requests again */
 	struct turn_figures figures;
 };
 
@@ -75,19 +69,25 @@ void turn_deinit(struct turn *turn);
  */
 bool turn_run_next(struct turn *turn, struct client *client);
 
-/* Ends the turn: all that was run is valid after it. */
-void turn_commit(struct turn *turn);
-
 /*
- * The request that is run has ended this transaction of its client: it is freed once that is certain. -ENOMEM: it is not ended.
+ * Ends the turn: all that was run is valid after it. Also removes some of what clients have left who are gone; while
+ * watch_departed(turn->watches), the turn should be ended again soon even if nothing happens.
  */
-int turn_end_transaction(struct turn *turn, struct client *client, struct transaction *transaction);
+void turn_commit(struct turn *turn);
 
 /*
  * Notes a step of the request that is run; only for one that will succeed. -ENOMEM: undone already. A step of a request that
  * changes nothing in the store is committed right behind it.
  */
 int turn_add_step(struct turn *turn, const struct turn_step *step);
+
+/*
+ * Steps: a transaction of the request's client is ended, a watch has been set, a watch is taken out of force. -ENOMEM, and it is
+ * as before.
+ */
+int turn_end_transaction(struct turn *turn, struct transaction *transaction);
+int turn_set_watch(struct turn *turn, struct watch *watch);
+int turn_remove_watch(struct turn *turn, struct watch *watch);
 
 /*
  * Runs work of the daemon's own in a turn of its own: commits what there is, calls `work`, sees to events of `changes`, and

@@ -3,8 +3,10 @@
  * WATCH, UNWATCH and RESET_WATCHES: docs/misc/xenstore.txt, "Watches".
  */
 #include <stdint.h>
+#include <utlist.h>
 
 #include "request/request.h"
+#include "store/watch_record.h"
 #include "wire/ring_page.h"
 
 /* The path of WATCH and UNWATCH; *hidden: what a relative path was completed with. */
@@ -21,28 +23,62 @@ static int watch_path(struct request *request, struct path *path, size_t *hidden
 	return result;
 }
 
-int operation_watch(struct request *request, struct reply *reply)
+static int record_watch(struct request *request, const struct watch *watch)
 {
-	struct client *client = request->client;
+	const struct client *client = request->client;
+	const struct watch_record record = {
+	    .connection = client->id,
+	    .serial = watch->serial,
+	    .domid = client->domain->caller.domid,
+	    .hidden = (uint16_t)watch->hidden,
+	    .depth = watch->depth,
+	    .path = watch->path,
+	    .path_len = watch->path_len,
+	    .token = watch->token,
+	    .token_len = watch->token_len,
+	};
+
+	return watch_record_put(request->turn->store, &record);
+}
+
+/* path, token, and a depth if there is to be one. */
+static int watch_arguments(struct request *request, struct watch_description *out)
+{
 	uint64_t depth;
-	size_t hidden, token_len;
-	struct path path;
-	struct watch *watch;
-	int result = watch_path(request, &path, &hidden);
+	int result = watch_path(request, &out->path, &out->hidden);
 
 	if (result)
 		return result;
-	const char *token = reader_string(&request->arguments, &token_len);
-	if (!token)
+	out->token = reader_string(&request->arguments, &out->token_len);
+	out->depth = -1;
+	if (!out->token)
 		return STATUS_EINVAL;
-	bool has_depth = reader_left(&request->arguments);
-	if (has_depth && (!(client->domain->features & RING_FEATURE_WATCH_DEPTH) || request_number(request, INT32_MAX, &depth) ||
-			  request_end(request)))
+	if (!reader_left(&request->arguments))
+		return 0;
+	if (!(request->client->domain->features & RING_FEATURE_WATCH_DEPTH) || request_number(request, INT32_MAX, &depth) ||
+	    request_end(request))
 		return STATUS_EINVAL;
-	if (!client->domain->caller.privileged && client->watches.count >= quota_limit(&client->domain->quotas, QUOTA_WATCHES))
-		return STATUS_ENOSPC;
-	result = watch_add(request->turn->watches, &client->watches, &path, hidden, token, token_len, has_depth ? (int)depth : -1,
-			   &watch);
+	out->depth = (int)depth;
+	return 0;
+}
+
+int operation_watch(struct request *request, struct reply *reply)
+{
+	const struct client *client = request->client;
+	const struct watch_limits limits = {
+	    .number = client->domain->caller.privileged ? UINT64_MAX : quota_limit(&client->domain->quotas, QUOTA_WATCHES),
+	    .memory = UINT64_MAX,
+	};
+	struct watch_description description;
+	struct watch *watch;
+	int result = watch_arguments(request, &description);
+
+	if (!result)
+		result = watch_add(client->watches, &description, &limits, &watch);
+	if (!result)
+		result = turn_set_watch(request->turn, watch);
+	if (!result)
+		result = record_watch(request, watch);
 	if (!result)
 		reply->watch = watch;
 	return result;
@@ -62,16 +98,39 @@ int operation_unwatch(struct request *request, struct reply *reply)
 	const char *token = reader_string(&request->arguments, &token_len);
 	if (!token || request_end(request))
 		return STATUS_EINVAL;
-	result = watch_find(turn->watches, &request->client->watches, &path, token, token_len, &watch);
+	result = watch_find(request->client->watches, &path, token, token_len, &watch);
 	if (!result)
-		watch_remove(turn->watches, watch);
-	return result;
+		result = turn_remove_watch(turn, watch);
+	return result ? result : watch_record_remove(turn->store, request->client->id, watch->serial);
+}
+
+static int remove_watches(struct turn *turn, struct client *client)
+{
+	struct watch *watch;
+	size_t n = client->watches->count;
+	uint64_t first = 0;
+	int fault = 0;
+
+	DL_FOREACH (client->watches->watches, watch) {
+		if (fault || watch->taken_out)
+			continue;
+		if (!first)
+			first = watch->serial;
+		fault = turn_remove_watch(turn, watch);
+	}
+	return fault || !n ? fault : watch_record_remove_some(turn->store, client->id, first, n);
 }
 
 int operation_reset_watches(struct request *request, struct reply *reply)
 {
+	struct client *client = request->client;
+	struct transaction *transaction;
+	int fault = remove_watches(request->turn, client);
+
 	(void)reply;
-	watch_owner_clear(request->turn->watches, &request->client->watches);
-	client_forget_transactions(request->client);
-	return 0;
+	DL_FOREACH2 (client->transactions, transaction, owner_next) {
+		if (!fault && !transaction->ended)
+			fault = turn_end_transaction(request->turn, transaction);
+	}
+	return fault;
 }

@@ -38,7 +38,8 @@ struct transaction {
 
 	struct transaction *previous, *next;		       /* of the store, oldest first */
 	struct transaction *snapshot_previous, *snapshot_next; /* of the snapshot */
-	struct transaction *owner_previous, *owner_next;       /* of the client, for the caller of transaction_start to use */
+	struct transaction *owner_previous, *owner_next; /* of the client, as `owner`: for the caller of transaction_start */
+	void *owner;
 };
 
 /* Begins one; the turn must have changed nothing (commit first). -ENOMEM, -EIO. *out: freed by transaction_free. */

@@ -1,20 +1,22 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * A trie over path components. Its nodes are found through one hash table whose keys are the parent's address followed by
- * the component, so matching a path takes one lookup per component that somebody watches below, and ends at the first that
- * nobody does. Each node lists the watches set on it; nodes without watches and children are freed at once. A second
- * table finds a watch by owner, path and token. Both hashes are keyed with random bytes of the index.
+ * A trie over path components. Its nodes are found through one hash table whose keys are the parent's address and the component,
+ * so matching a path takes one lookup per component that somebody watches below, and ends at the first that nobody does. Each
+ * node lists the watches set on it; nodes without watches and children are freed at once. A second table finds a watch by owner,
+ * path and token. Both hashes are keyed with random bytes of the index.
+ *
+ * A watch that is taken out stays in all lists, so that it can come back to its place; who looks passes over it. So does it pass
+ * over those of owners that have departed.
  */
-#define HASH_NONFATAL_OOM 1
 #include "watch/watch.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <uthash.h>
 #include <utlist.h>
 
 #include "base/status.h"
+#include "base/table.h"
 
 enum { HITS_ON_STACK = 32 };
 
@@ -23,16 +25,15 @@ struct watch_node {
 	struct watch_node *children; /* utlist, sibling_previous/sibling_next */
 	struct watch_node *sibling_previous, *sibling_next;
 	struct watch *watches; /* utlist, node_previous/node_next */
-	UT_hash_handle hh;
-	size_t key_len;
-	struct watch_node *key_parent; /* the key: this and the component that follows */
+	struct table_link link;
+	size_t component_len;
 	char component[];
 };
 
 /* A watch with what the index needs of it besides. */
 struct watch_entry {
 	struct watch watch;
-	UT_hash_handle hh;
+	struct table_link link;
 	size_t key_len;
 	struct watch_owner *key_owner; /* the key: this, the path with its NUL and the token with its NUL, which follow */
 	char texts[];
@@ -40,39 +41,55 @@ struct watch_entry {
 
 struct watch_index {
 	unsigned char hash_key[HASH_KEY_SIZE];
-	struct watch_node *nodes;    /* hash */
-	struct watch_entry *entries; /* hash */
+	struct table nodes;
+	struct table entries;
 	struct watch_node *root;     /* of absolute paths: "/" */
 	struct watch_node *specials; /* parent of "@..." */
+	struct watch_owner *departed;
 	uint64_t last_serial;
 	size_t n_watches;
 };
 
+static bool is_in_force(const struct watch *watch)
+{
+	return !watch->taken_out && !watch->owner->departed;
+}
+
 /* ---- nodes ---- */
+
+static struct watch_node *node_of_link(struct table_link *link)
+{
+	return link ? (struct watch_node *)(void *)((char *)link - offsetof(struct watch_node, link)) : NULL;
+}
 
 /* A key put together for a lookup. */
 struct node_key {
-	size_t len;
+	uint32_t hash;
+	size_t component_len;
 	struct {
 		struct watch_node *parent;
 		char component[PATH_ABSOLUTE_MAX];
 	} bytes;
 };
 
-static void make_key(struct node_key *key, struct watch_node *parent, const char *component, size_t len)
+static void make_key(const struct watch_index *index, struct node_key *key, struct watch_node *parent, const char *component,
+		     size_t len)
 {
 	key->bytes.parent = parent;
 	memcpy(key->bytes.component, component, len);
-	key->len = sizeof(parent) + len;
+	key->component_len = len;
+	key->hash = (uint32_t)hash_short(index->hash_key, &key->bytes, sizeof(parent) + len);
 }
 
 static struct watch_node *find_child(const struct watch_index *index, const struct node_key *key)
 {
-	uint32_t hash = (uint32_t)hash_short(index->hash_key, &key->bytes, key->len);
-	struct watch_node *node;
-
-	HASH_FIND_BYHASHVALUE(hh, index->nodes, &key->bytes, key->len, hash, node);
-	return node;
+	for (struct table_link *link = table_first(&index->nodes, key->hash); link; link = table_next(link)) {
+		struct watch_node *node = node_of_link(link);
+		if (node->parent == key->bytes.parent && node->component_len == key->component_len &&
+		    !memcmp(node->component, key->bytes.component, key->component_len))
+			return node;
+	}
+	return NULL;
 }
 
 static struct watch_node *node_new(struct watch_node *parent, const char *component, size_t len)
@@ -82,25 +99,20 @@ static struct watch_node *node_new(struct watch_node *parent, const char *compon
 	if (!node)
 		return NULL;
 	memset(node, 0, sizeof(*node));
-	node->parent = node->key_parent = parent;
-	node->key_len = sizeof(parent) + len;
+	node->parent = parent;
+	node->component_len = len;
 	memcpy(node->component, component, len);
 	return node;
 }
 
 static struct watch_node *add_child(struct watch_index *index, const struct node_key *key)
 {
-	uint32_t hash = (uint32_t)hash_short(index->hash_key, &key->bytes, key->len);
 	struct watch_node *parent = key->bytes.parent;
-	struct watch_node *node = node_new(parent, key->bytes.component, key->len - sizeof(parent));
+	struct watch_node *node = node_new(parent, key->bytes.component, key->component_len);
 
 	if (!node)
 		return NULL;
-	HASH_ADD_KEYPTR_BYHASHVALUE(hh, index->nodes, &node->key_parent, node->key_len, hash, node);
-	if (!node->hh.tbl) {
-		free(node);
-		return NULL;
-	}
+	table_add(&index->nodes, &node->link, key->hash);
 	DL_APPEND2(parent->children, node, sibling_previous, sibling_next);
 	return node;
 }
@@ -109,7 +121,7 @@ static void prune(struct watch_index *index, struct watch_node *node)
 {
 	while (node->parent && !node->watches && !node->children) {
 		struct watch_node *parent = node->parent;
-		HASH_DEL(index->nodes, node);
+		table_remove(&index->nodes, &node->link);
 		DL_DELETE2(parent->children, node, sibling_previous, sibling_next);
 		free(node);
 		node = parent;
@@ -118,13 +130,14 @@ static void prune(struct watch_index *index, struct watch_node *node)
 
 /* Steps through a path: from the node above to the key of the next component. */
 struct steps {
+	const struct watch_index *index;
 	struct watch_node *node;
 	const char *at, *end;
 };
 
 static struct steps steps_begin(const struct watch_index *index, const struct path *path)
 {
-	struct steps steps = {path_is_special(path) ? index->specials : index->root, path->text, path->text + path->len};
+	struct steps steps = {index, path_is_special(path) ? index->specials : index->root, path->text, path->text + path->len};
 
 	if (!path_is_special(path))
 		steps.at++; /* behind the slash */
@@ -138,7 +151,7 @@ static bool steps_next(struct steps *steps, struct node_key *key)
 		return false;
 	const char *slash = memchr(steps->at, '/', (size_t)(steps->end - steps->at));
 	const char *component_end = slash ? slash : steps->end;
-	make_key(key, steps->node, steps->at, (size_t)(component_end - steps->at));
+	make_key(steps->index, key, steps->node, steps->at, (size_t)(component_end - steps->at));
 	steps->at = slash ? slash + 1 : steps->end;
 	return true;
 }
@@ -173,6 +186,11 @@ static struct watch_node *need_node(struct watch_index *index, const struct path
 
 /* ---- watches ---- */
 
+static struct watch_entry *entry_of(struct watch *watch)
+{
+	return (struct watch_entry *)(void *)((char *)watch - offsetof(struct watch_entry, watch));
+}
+
 static struct watch_entry *entry_new(struct watch_owner *owner, const struct path *path, const char *token, size_t token_len)
 {
 	size_t texts_len = path->len + 1 + token_len + 1;
@@ -195,67 +213,96 @@ static struct watch_entry *entry_new(struct watch_owner *owner, const struct pat
 	return entry;
 }
 
+/* Bytes of memory, but for the node, which may be shared. */
+static size_t entry_size(const struct watch_entry *entry)
+{
+	return offsetof(struct watch_entry, key_owner) + entry->key_len;
+}
+
 static uint32_t entry_hash(const struct watch_index *index, const struct watch_entry *entry)
 {
 	return (uint32_t)hash_short(index->hash_key, &entry->key_owner, entry->key_len);
 }
 
-static struct watch_entry *entry_like(const struct watch_index *index, const struct watch_entry *entry)
+/* The one with the same key that is in force. */
+static struct watch_entry *entry_like(const struct watch_index *index, const struct watch_entry *entry, uint32_t hash)
 {
-	struct watch_entry *found;
-
-	HASH_FIND_BYHASHVALUE(hh, index->entries, &entry->key_owner, entry->key_len, entry_hash(index, entry), found);
-	return found;
+	for (struct table_link *link = table_first(&index->entries, hash); link; link = table_next(link)) {
+		struct watch_entry *found = (struct watch_entry *)(void *)((char *)link - offsetof(struct watch_entry, link));
+		if (is_in_force(&found->watch) && found->key_len == entry->key_len &&
+		    !memcmp(&found->key_owner, &entry->key_owner, entry->key_len))
+			return found;
+	}
+	return NULL;
 }
 
-/* Into table, trie and owner's list; false: no memory. */
-static bool entry_insert(struct watch_index *index, struct watch_entry *entry, const struct path *path)
+/* Counts what is in force; `sign` is 1 or -1. */
+static void count(struct watch *watch, int sign)
+{
+	struct watch_owner *owner = watch->owner;
+	uint64_t size = entry_size(entry_of(watch));
+
+	owner->index->n_watches += (size_t)sign;
+	owner->count += (size_t)sign;
+	charge_force(&owner->number, owner->count);
+	charge_force(&owner->memory, owner->memory.amount + (uint64_t)sign * size);
+}
+
+static int check_limits(struct watch_owner *owner, const struct watch_entry *entry, const struct watch_limits *limits)
+{
+	struct charge number = {owner->number.budget, 0}, memory = {owner->memory.budget, 0};
+
+	if (!limits)
+		return 0;
+	int result = charge_set(&number, 1, limits->number);
+	if (!result && charge_set(&memory, entry_size(entry), limits->memory))
+		result = STATUS_ENOMEM;
+	charge_free(&number);
+	charge_free(&memory);
+	return result;
+}
+
+static int entry_insert(struct watch_entry *entry, const struct watch_description *description, const struct watch_limits *limits)
 {
 	struct watch *watch = &entry->watch;
+	struct watch_index *index = watch->owner->index;
 	uint32_t hash = entry_hash(index, entry);
 
-	watch->node = need_node(index, path);
+	if (entry_like(index, entry, hash))
+		return STATUS_EEXIST;
+	int result = check_limits(watch->owner, entry, limits);
+	if (result)
+		return result;
+	watch->node = need_node(index, &description->path);
 	if (!watch->node)
-		return false;
-	HASH_ADD_KEYPTR_BYHASHVALUE(hh, index->entries, &entry->key_owner, entry->key_len, hash, entry);
-	if (!entry->hh.tbl) {
-		prune(index, watch->node);
-		return false;
-	}
+		return -ENOMEM;
+	watch->hidden = (uint32_t)description->hidden;
+	watch->depth = description->depth;
+	watch->serial = ++index->last_serial;
+	table_add(&index->entries, &entry->link, hash);
 	DL_APPEND2(watch->node->watches, watch, node_previous, node_next);
 	DL_APPEND2(watch->owner->watches, watch, previous, next);
-	watch->owner->count++;
-	index->n_watches++;
-	return true;
-}
-
-int watch_add(struct watch_index *index, struct watch_owner *owner, const struct path *path, size_t hidden, const char *token,
-	      size_t token_len, int depth, struct watch **out)
-{
-	struct watch_entry *entry = entry_new(owner, path, token, token_len);
-
-	if (!entry)
-		return -ENOMEM;
-	if (entry_like(index, entry)) {
-		free(entry);
-		return STATUS_EEXIST;
-	}
-	entry->watch.hidden = (uint32_t)hidden;
-	entry->watch.depth = depth;
-	entry->watch.serial = ++index->last_serial;
-	if (!entry_insert(index, entry, path)) {
-		free(entry);
-		return -ENOMEM;
-	}
-	*out = &entry->watch;
+	count(watch, 1);
 	return 0;
 }
 
-int watch_find(struct watch_index *index, struct watch_owner *owner, const struct path *path, const char *token, size_t token_len,
-	       struct watch **out)
+int watch_add(struct watch_owner *owner, const struct watch_description *description, const struct watch_limits *limits,
+	      struct watch **out)
+{
+	struct watch_entry *entry = entry_new(owner, &description->path, description->token, description->token_len);
+	int result = entry ? entry_insert(entry, description, limits) : -ENOMEM;
+
+	if (result)
+		free(entry);
+	else
+		*out = &entry->watch;
+	return result;
+}
+
+int watch_find(struct watch_owner *owner, const struct path *path, const char *token, size_t token_len, struct watch **out)
 {
 	struct watch_entry *wanted = entry_new(owner, path, token, token_len);
-	struct watch_entry *found = wanted ? entry_like(index, wanted) : NULL;
+	struct watch_entry *found = wanted ? entry_like(owner->index, wanted, entry_hash(owner->index, wanted)) : NULL;
 
 	free(wanted);
 	if (!wanted)
@@ -266,38 +313,85 @@ int watch_find(struct watch_index *index, struct watch_owner *owner, const struc
 	return 0;
 }
 
-void watch_remove(struct watch_index *index, struct watch *watch)
+void watch_take_out(struct watch *watch)
 {
-	struct watch_entry *entry = (struct watch_entry *)(void *)((char *)watch - offsetof(struct watch_entry, watch));
+	watch->taken_out = true;
+	count(watch, -1);
+}
+
+void watch_put_back(struct watch *watch)
+{
+	watch->taken_out = false;
+	count(watch, 1);
+}
+
+void watch_free(struct watch *watch)
+{
+	struct watch_index *index = watch->owner->index;
+	struct watch_entry *entry = entry_of(watch);
 	struct watch_node *node = watch->node;
 
-	HASH_DEL(index->entries, entry);
+	if (is_in_force(watch))
+		count(watch, -1);
+	table_remove(&index->entries, &entry->link);
 	DL_DELETE2(node->watches, watch, node_previous, node_next);
 	DL_DELETE2(watch->owner->watches, watch, previous, next);
-	watch->owner->count--;
-	index->n_watches--;
 	free(entry);
 	prune(index, node);
 }
 
-void watch_owner_clear(struct watch_index *index, struct watch_owner *owner)
+/* ---- owners ---- */
+
+int watch_owner_new(struct watch_index *index, uint64_t order, void *context, struct budget *number, struct budget *memory,
+		    struct watch_owner **out)
+{
+	struct watch_owner *owner = malloc(sizeof(*owner));
+
+	if (!owner)
+		return -ENOMEM;
+	*owner = (struct watch_owner){
+	    .index = index, .order = order, .context = context, .number = {number, 0}, .memory = {memory, 0}};
+	*out = owner;
+	return 0;
+}
+
+void watch_owner_free(struct watch_owner *owner)
 {
 	while (owner->watches)
-		watch_remove(index, owner->watches);
+		watch_free(owner->watches);
+	free(owner);
 }
 
-size_t watch_count(const struct watch_index *index)
+bool watch_owner_depart(struct watch_owner *owner)
 {
-	return index->n_watches;
+	if (!owner->watches) {
+		free(owner);
+		return false;
+	}
+	owner->departed = true;
+	owner->index->n_watches -= owner->count;
+	charge_free(&owner->number);
+	charge_free(&owner->memory);
+	DL_APPEND2(owner->index->departed, owner, departed_previous, departed_next);
+	return true;
 }
 
-int watch_each(const struct watch_index *index, watch_visit *visit, void *context)
+struct watch_owner *watch_departed(const struct watch_index *index)
 {
-	int result = 0;
+	return index->departed;
+}
 
-	for (const struct watch_entry *entry = index->entries; entry && !result; entry = entry->hh.next)
-		result = visit(context, &entry->watch);
-	return result;
+bool watch_departed_forget(struct watch_index *index, size_t limit)
+{
+	struct watch_owner *owner = index->departed;
+
+	for (; owner->watches && limit; limit--, owner->count--)
+		watch_free(owner->watches);
+	if (owner->watches)
+		return false;
+	DL_DELETE2(index->departed, owner, departed_previous, departed_next);
+	free(owner);
+	return true;
 }
 
 /* ---- the index ---- */
@@ -311,7 +405,7 @@ struct watch_index *watch_index_new(void)
 	hash_key_random(index->hash_key);
 	index->root = node_new(NULL, "", 0);
 	index->specials = node_new(NULL, "", 0);
-	if (!index->root || !index->specials) {
+	if (!index->root || !index->specials || table_init(&index->nodes) || table_init(&index->entries)) {
 		watch_index_free(index);
 		return NULL;
 	}
@@ -322,9 +416,18 @@ void watch_index_free(struct watch_index *index)
 {
 	if (!index)
 		return;
+	while (index->departed)
+		watch_departed_forget(index, SIZE_MAX);
+	table_deinit(&index->nodes);
+	table_deinit(&index->entries);
 	free(index->root);
 	free(index->specials);
 	free(index);
+}
+
+size_t watch_count(const struct watch_index *index)
+{
+	return index->n_watches;
 }
 
 /* ---- matching ---- */
@@ -349,13 +452,13 @@ static bool hits_grow(struct hits *hits)
 	return true;
 }
 
-/* The watches of a node that fire for a change `levels` below it. */
-static bool hits_add(struct hits *hits, const struct watch_node *node, int levels)
+/* The watches of a node that fire for a change `levels` below it; `asked`: only if they ask for a depth. */
+static bool hits_add(struct hits *hits, const struct watch_node *node, int levels, bool asked)
 {
 	struct watch *watch;
 
 	DL_FOREACH2 (node->watches, watch, node_next) {
-		if (watch->depth >= 0 && levels > watch->depth)
+		if (!is_in_force(watch) || (watch->depth < 0 ? asked : levels > watch->depth))
 			continue;
 		if (hits->n == hits->capacity && !hits_grow(hits))
 			return false;
@@ -384,32 +487,22 @@ static int count_levels(const struct path *path)
 	return levels;
 }
 
-/* All watches on the way from the root to the path. */
+/* All watches on the way from the root to the path. "@x/<domid>" fires what is set on "@x" only if that asks for depth. */
 static bool collect(const struct watch_index *index, const struct path *path, struct hits *hits)
 {
 	struct steps steps = steps_begin(index, path);
+	bool is_special = path_is_special(path);
 	int levels = count_levels(path);
 	struct node_key key;
 
-	if (!path_is_special(path) && !hits_add(hits, steps.node, levels))
+	if (!is_special && !hits_add(hits, steps.node, levels--, false))
 		return false;
-	for (levels -= !path_is_special(path); steps_next(&steps, &key); levels--) {
+	for (; steps_next(&steps, &key); levels--) {
 		steps.node = find_child(index, &key);
 		if (!steps.node)
 			return true;
-		/* "@x/<domid>" fires what is set on "@x" only if that asks for depth. */
-		if (path_is_special(path) && levels && steps.node->watches && steps.at < steps.end) {
-			struct watch *watch;
-			DL_FOREACH2 (steps.node->watches, watch, node_next) {
-				if (watch->depth < 1)
-					continue;
-				if (hits->n == hits->capacity && !hits_grow(hits))
-					return false;
-				hits->watches[hits->n++] = watch;
-			}
-		} else if (!hits_add(hits, steps.node, levels)) {
+		if (!hits_add(hits, steps.node, levels, is_special && levels))
 			return false;
-		}
 	}
 	return true;
 }
@@ -423,7 +516,7 @@ int watch_match(struct watch_index *index, const struct path *path, bool exact, 
 		return 0;
 	if (exact) {
 		const struct watch_node *node = find_node(index, path);
-		if (node && !hits_add(&hits, node, 0))
+		if (node && !hits_add(&hits, node, 0, false))
 			result = -ENOMEM;
 	} else if (!collect(index, path, &hits)) {
 		result = -ENOMEM;
@@ -447,6 +540,16 @@ static const struct watch_node *walk_next(const struct watch_node *top, const st
 	return node == top ? NULL : node->sibling_next;
 }
 
+/* One of the node's watches that is in force; NULL: none. */
+static const struct watch *watch_on(const struct watch_node *node)
+{
+	const struct watch *watch = node->watches;
+
+	while (watch && !is_in_force(watch))
+		watch = watch->node_next;
+	return watch;
+}
+
 int watch_below(struct watch_index *index, const struct path *path, watch_below_found *found, void *context)
 {
 	const struct watch_node *top = index->n_watches ? find_node(index, path) : NULL;
@@ -455,10 +558,32 @@ int watch_below(struct watch_index *index, const struct path *path, watch_below_
 	if (!top)
 		return 0;
 	for (const struct watch_node *node = walk_next(top, top); node && !result; node = walk_next(top, node)) {
-		if (!node->watches)
+		const struct watch *watch = watch_on(node);
+		if (!watch)
 			continue;
-		struct path watched = {node->watches->path, node->watches->path_len};
+		struct path watched = {watch->path, watch->path_len};
 		result = found(context, &watched);
 	}
 	return result;
+}
+
+static int visit_all(const struct watch_node *top, watch_visit *visit, void *context)
+{
+	const struct watch *watch;
+	int result = 0;
+
+	for (const struct watch_node *node = top; node && !result; node = walk_next(top, node)) {
+		DL_FOREACH2 (node->watches, watch, node_next) {
+			if (!result && is_in_force(watch))
+				result = visit(context, watch);
+		}
+	}
+	return result;
+}
+
+int watch_each(const struct watch_index *index, watch_visit *visit, void *context)
+{
+	int result = visit_all(index->root, visit, context);
+
+	return result ? result : visit_all(index->specials, visit, context);
 }

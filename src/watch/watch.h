@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/budget.h"
 #include "base/hash.h"
 #include "wire/path.h"
 
@@ -19,13 +20,18 @@ struct watch_index;
 struct watch_node;
 
 /*
- * Who has watches: a client. Embedded in it; zeroed is valid. `order` decides who is served first when a change hits
- * watches of several owners: set by the client once, unique.
+ * Who has watches: a client. `order` decides who is served first when a change hits watches of several owners: unique. All that
+ * it has is counted in two charges.
  */
 struct watch_owner {
+	struct watch_index *index;
 	uint64_t order;
-	struct watch *watches; /* registration order (utlist DL list) */
-	size_t count;
+	void *context;	       /* of who made it */
+	struct watch *watches; /* registration order (utlist DL list); also those taken out */
+	size_t count;	       /* without those taken out */
+	struct charge number, memory;
+	bool departed;
+	struct watch_owner *departed_previous, *departed_next; /* of the index */
 };
 
 struct watch {
@@ -38,27 +44,65 @@ struct watch {
 	const char *token; /* NUL-terminated */
 	uint32_t token_len;
 	int32_t depth;				 /* levels below the path that still fire; -1: all */
+	bool taken_out;				 /* neither found nor fired */
 	struct watch *previous, *next;		 /* of the owner */
 	struct watch *node_previous, *node_next; /* of the same path, registration order */
 						 /* further members for the hash table */
 };
 
 struct watch_index *watch_index_new(void);	  /* NULL: no memory */
-void watch_index_free(struct watch_index *index); /* accepts NULL; all owners must be cleared first */
+void watch_index_free(struct watch_index *index); /* accepts NULL; all owners must have been freed */
+
+/* `number` and `memory` pay for its watches and their bytes; NULL: nobody does. *out: freed by watch_owner_free or _depart. */
+int watch_owner_new(struct watch_index *index, uint64_t order, void *context, struct budget *number, struct budget *memory,
+		    struct watch_owner **out);	  /* -ENOMEM */
+void watch_owner_free(struct watch_owner *owner); /* with its watches */
 
 /*
- * Registers a watch. `hidden` and `depth` as in struct watch. STATUS_EEXIST: the owner has one with this path and token;
- * -ENOMEM. *out belongs to the index. Path: absolute or special.
+ * Who had them is gone: the watches fire no more and nobody pays for them, but they take memory until watch_departed_forget has
+ * freed them by and by. True; false: there were none, the owner is freed. None may be taken out.
  */
-int watch_add(struct watch_index *index, struct watch_owner *owner, const struct path *path, size_t hidden, const char *token,
-	      size_t token_len, int depth, struct watch **out);
+bool watch_owner_depart(struct watch_owner *owner);
 
-/* STATUS_ENOENT if there is none. */
-int watch_find(struct watch_index *index, struct watch_owner *owner, const struct path *path, const char *token, size_t token_len,
-	       struct watch **out);
-void watch_remove(struct watch_index *index, struct watch *watch);
-void watch_owner_clear(struct watch_index *index, struct watch_owner *owner);
+/* The owner that departed first; NULL: none. */
+struct watch_owner *watch_departed(const struct watch_index *index);
 
+/* Frees up to `limit` of the watches of that owner; true: that was all, it is freed too. */
+bool watch_departed_forget(struct watch_index *index, size_t limit);
+
+/* What to watch; `hidden` and `depth` as in struct watch. Path: absolute or special. */
+struct watch_description {
+	struct path path;
+	size_t hidden;
+	const char *token;
+	size_t token_len;
+	int depth;
+};
+
+/* How much the owners that share its budgets may have in all. */
+struct watch_limits {
+	uint64_t number;
+	uint64_t memory; /* bytes, of all that the budget pays for */
+};
+
+/*
+ * Registers a watch. STATUS_EEXIST: the owner has one with this path and token; STATUS_ENOSPC: too many, STATUS_ENOMEM: too much
+ * memory, by `limits` (NULL: none); -ENOMEM. *out belongs to the index.
+ */
+int watch_add(struct watch_owner *owner, const struct watch_description *description, const struct watch_limits *limits,
+	      struct watch **out);
+
+/* STATUS_ENOENT if there is none; -ENOMEM. */
+int watch_find(struct watch_owner *owner, const struct path *path, const char *token, size_t token_len, struct watch **out);
+
+/* From now on it is neither found nor fired nor paid for, but can be put back, in its old place; that cannot fail. */
+void watch_take_out(struct watch *watch);
+void watch_put_back(struct watch *watch);
+
+/* Whether taken out or not. */
+void watch_free(struct watch *watch);
+
+/* Those that can fire. */
 size_t watch_count(const struct watch_index *index);
 
 /* Calls `visit` with each watch, in no particular order; a non-zero result ends the walk and is returned. */

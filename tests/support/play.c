@@ -190,21 +190,18 @@ static void tell_all_messages(struct play *play, const struct play_step *steps)
 		tell_messages(play, i, steps);
 }
 
-static int tell_watch(void *context, const struct watch *watch)
-{
-	/* The table's order is the order in which watches were set. */
-	fprintf(context, "watch %" PRIu64 " %s %s\n", watch->owner->order, watch->path, watch->token);
-	return 0;
-}
-
 static void tell_memory(struct play *play)
 {
 	const struct transaction *transaction;
+	const struct watch *watch;
 
-	watch_each(play->world.turn.watches, tell_watch, play->out);
 	for (int i = 0; i < PLAY_CLIENTS; i++) {
 		const struct client *client = &play->clients[i]->client;
-		fprintf(play->out, "client %d: %zu watches, %zu transactions:", i, client->watches.count, client->n_transactions);
+		fprintf(play->out, "client %d: %zu watches, %zu transactions:", i, client->watches->count,
+			client->n_transactions);
+		DL_FOREACH (client->watches->watches, watch) {
+			fprintf(play->out, " %s %s,", watch->path, watch->token);
+		}
 		DL_FOREACH2 (client->transactions, transaction, owner_next) {
 			fprintf(play->out, " %u", transaction->id);
 		}
@@ -275,7 +272,7 @@ static void check_parts(struct play *play)
 	size_t n = 0;
 
 	MUST(!turn->store->write && !turn->store->fault, "the store is still in a turn");
-	MUST(!turn->n_runs && !turn->n_ended, "the turn has not ended");
+	MUST(!turn->n_runs && !turn->n_steps, "the turn has not ended");
 	DL_FOREACH (turn->store->snapshots, snapshot) {
 		MUST(snapshot->transactions, "a snapshot that nobody reads is kept");
 		n++;

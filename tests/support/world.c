@@ -8,6 +8,8 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <inttypes.h>
+#include <lmdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -155,6 +157,81 @@ void world_deinit(struct world *world)
 	*world = (struct world){0};
 }
 
+static const struct watch *find_watch(const struct world *world, uint64_t connection, uint64_t serial)
+{
+	const struct world_client *client;
+	const struct watch_owner *owner;
+	const struct watch *watch;
+
+	DL_FOREACH (world->clients, client) {
+		DL_FOREACH (client->client.watches->watches, watch) {
+			if (client->client.id == connection && watch->serial == serial)
+				return watch->taken_out ? NULL : watch;
+		}
+	}
+	DL_FOREACH2 (watch_departed(world->turn.watches), owner, departed_next) {
+		DL_FOREACH (owner->watches, watch) {
+			if (owner->order == connection && watch->serial == serial)
+				return watch;
+		}
+	}
+	return NULL;
+}
+
+static uint64_t number_at(const unsigned char *bytes)
+{
+	uint64_t number = 0;
+
+	for (int i = 0; i < 8; i++)
+		number = number << 8 | bytes[i];
+	return number;
+}
+
+/* The record is that of the watch. */
+static bool is_record_of(const struct watch *watch, const MDB_val *record)
+{
+	struct store_watch head;
+	const char *texts = (const char *)record->mv_data + sizeof(head);
+
+	memcpy(&head, record->mv_data, sizeof(head));
+	return head.hidden == watch->hidden && head.depth == watch->depth && head.path_len == watch->path_len &&
+	       head.token_len == watch->token_len && !memcmp(texts, watch->path, head.path_len) &&
+	       !memcmp(texts + head.path_len, watch->token, head.token_len);
+}
+
+/* False, and told: watches in the store are not those in memory. */
+static bool check_watches(struct world *world, struct MDB_txn *txn)
+{
+	unsigned char first = STORE_KEY_WATCH;
+	MDB_val key = {1, &first}, record;
+	size_t n = 0, expected = watch_count(world->turn.watches);
+	const struct watch_owner *owner;
+	MDB_cursor *cursor;
+	int code;
+
+	DL_FOREACH2 (watch_departed(world->turn.watches), owner, departed_next) {
+		expected += owner->count;
+	}
+	if (mdb_cursor_open(txn, world->turn.store->dbi, &cursor))
+		return false;
+	for (code = mdb_cursor_get(cursor, &key, &record, MDB_SET_RANGE); !code && *(unsigned char *)key.mv_data == first;
+	     code = mdb_cursor_get(cursor, &key, &record, MDB_NEXT)) {
+		uint64_t connection = number_at((unsigned char *)key.mv_data + 1),
+			 serial = number_at((unsigned char *)key.mv_data + 9);
+		const struct watch *watch = find_watch(world, connection, serial);
+		if (!watch || !is_record_of(watch, &record)) {
+			snprintf(world->problem, sizeof(world->problem),
+				 "a record is of no watch: connection %" PRIu64 " serial %" PRIu64, connection, serial);
+			break;
+		}
+		n++;
+	}
+	mdb_cursor_close(cursor);
+	if (n != expected && !*world->problem)
+		snprintf(world->problem, sizeof(world->problem), "%zu records of watches, %zu watches", n, expected);
+	return n == expected;
+}
+
 const char *world_check(struct world *world)
 {
 	struct store *store = world->turn.store;
@@ -162,8 +239,11 @@ const char *world_check(struct world *world)
 	struct check_verdict verdict;
 	int fault = txn ? check_records(txn, store->dbi, NULL, NULL, &verdict) : -EIO;
 
-	if (!fault && verdict.result == CHECK_SOUND)
+	*world->problem = 0;
+	if (!fault && verdict.result == CHECK_SOUND && check_watches(world, txn))
 		return NULL;
+	if (*world->problem)
+		return world->problem;
 	snprintf(world->problem, sizeof(world->problem), "%s", fault ? strerror(-fault) : verdict.text);
 	return world->problem;
 }

@@ -135,5 +135,6 @@ void world_forget(struct world_client *client);
  */
 int world_set_node(struct world *world, const char *path, const char *value, const char *permissions);
 
-/* check_records of what the turn sees: NULL if all is sound, else the first problem. */
+/* check_records of what the turn sees, and watches in memory and in the store are the same: NULL if so, else the first problem.
+ */
 const char *world_check(struct world *world);

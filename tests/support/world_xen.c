@@ -102,7 +102,7 @@ static int introduce(void *context, struct domain *domain, uint32_t port)
 	}
 	domain->port = change->domain->page_port ? change->domain->page_port : port;
 	domain->epoch = ++xen->last_epoch;
-	return turn_add_step(&xen->world->turn, &(struct turn_step){introduction_commit, introduction_undo, change});
+	return turn_add_step(&xen->world->turn, &(struct turn_step){introduction_commit, introduction_undo, change, true});
 }
 
 static void release_commit(void *context)
@@ -132,7 +132,8 @@ static int release(void *context, struct domain *domain)
 	if (!xen->domains[domid].ring)
 		return 0;
 	int result = begin(xen, domid, &change);
-	return result ? result : turn_add_step(&xen->world->turn, &(struct turn_step){release_commit, release_undo, change});
+	return result ? result
+		      : turn_add_step(&xen->world->turn, &(struct turn_step){release_commit, release_undo, change, true});
 }
 
 /* ---- what tests say ---- */

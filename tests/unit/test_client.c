@@ -26,7 +26,7 @@ START_TEST(a_new_client_has_nothing)
 {
 	const struct client *client = &scene.guest->client;
 
-	ck_assert_uint_eq(client->watches.count, 0);
+	ck_assert_uint_eq(client->watches->count, 0);
 	ck_assert_uint_eq(client->n_transactions, 0);
 	ck_assert_ptr_null(client->transactions);
 	ck_assert(!client->broken);
@@ -38,7 +38,7 @@ END_TEST
 START_TEST(clients_are_told_apart_by_their_ids)
 {
 	ck_assert_uint_ne(scene.root->client.id, scene.guest->client.id);
-	ck_assert_uint_eq(scene.root->client.watches.order, scene.root->client.id);
+	ck_assert_uint_eq(scene.root->client.watches->order, scene.root->client.id);
 	ck_assert_uint_eq(scene.root->client.ledger.slot->connection_id, scene.root->client.id);
 }
 END_TEST
@@ -77,7 +77,7 @@ START_TEST(one_transaction_is_freed_and_the_others_stay)
 	struct transaction *found;
 
 	ck_assert_int_eq(client_transaction(&scene.root->client, ids[1], &found), 0);
-	client_free_transaction(&scene.root->client, found);
+	client_free_transaction(found);
 	ck_assert_uint_eq(scene.root->client.n_transactions, 2);
 	ck_assert_int_eq(client_transaction(&scene.root->client, ids[1], &found), STATUS_ENOENT);
 	ck_assert_int_eq(client_transaction(&scene.root->client, ids[0], &found), 0);
@@ -85,7 +85,7 @@ START_TEST(one_transaction_is_freed_and_the_others_stay)
 }
 END_TEST
 
-START_TEST(forgetting_transactions_frees_all_of_this_client_and_their_snapshot)
+START_TEST(a_reset_ends_all_transactions_of_this_client_and_their_snapshot)
 {
 	uint32_t id = world_transaction(scene.guest);
 	struct transaction *found;
@@ -94,10 +94,24 @@ START_TEST(forgetting_transactions_frees_all_of_this_client_and_their_snapshot)
 	scene_write(scene.root, 0, "/a", "v");
 	world_transaction(scene.root);
 	ck_assert_uint_eq(scene.world.turn.store->n_snapshots, 2);
-	client_forget_transactions(&scene.root->client);
+	client_reset(&scene.root->client, &scene.world.turn);
 	ck_assert_uint_eq(scene.root->client.n_transactions, 0);
 	ck_assert_uint_eq(scene.world.turn.store->n_snapshots, 1);
 	ck_assert_int_eq(client_transaction(&scene.guest->client, id, &found), 0);
+}
+END_TEST
+
+START_TEST(a_reset_takes_the_watches_and_new_ones_can_be_set)
+{
+	scene_watch(scene.root, "/|old");
+	client_reset(&scene.root->client, &scene.world.turn);
+	ck_assert_uint_eq(scene.root->client.watches->count, 0);
+	scene_write(scene.root, 0, "/a", "v");
+	scene_no_event(scene.root);
+	scene_watch(scene.root, "/|new");
+	scene_write(scene.root, 0, "/a", "v");
+	scene_event(scene.root, "/a|new");
+	scene_no_event(scene.root);
 }
 END_TEST
 
@@ -163,7 +177,8 @@ int main(void)
 	tcase_add_test(tcase, a_transaction_is_found_by_its_number_only_by_the_client_that_has_it);
 	tcase_add_test(tcase, a_transaction_that_is_ended_by_what_is_not_yet_committed_is_not_found);
 	tcase_add_test(tcase, one_transaction_is_freed_and_the_others_stay);
-	tcase_add_test(tcase, forgetting_transactions_frees_all_of_this_client_and_their_snapshot);
+	tcase_add_test(tcase, a_reset_ends_all_transactions_of_this_client_and_their_snapshot);
+	tcase_add_test(tcase, a_reset_takes_the_watches_and_new_ones_can_be_set);
 	tcase_add_test(tcase, a_client_that_goes_leaves_nothing_behind);
 	tcase_add_test(tcase, only_so_many_clients_have_room_in_the_ledger);
 	suite_add_tcase(suite, tcase);

@@ -357,7 +357,7 @@ START_TEST(wrong_arguments_are_einval_before_rights_are_looked_at)
 
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
 		scene_error(scene.guest, "EINVAL", wrong[i].type, 0, wrong[i].payload);
-	ck_assert_uint_eq(scene.guest->client.watches.count, 0);
+	ck_assert_uint_eq(scene.guest->client.watches->count, 0);
 }
 END_TEST
 

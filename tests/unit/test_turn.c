@@ -171,8 +171,8 @@ START_TEST(requests_that_change_memory_commit_what_came_before_and_are_valid_at_
 		uint32_t type;
 		const char *payload;
 	} requests[] = {
-	    {MESSAGE_WATCH, "/|token"},	 {MESSAGE_UNWATCH, "/|token"},	   {MESSAGE_TRANSACTION_START, ""},
-	    {MESSAGE_RESET_WATCHES, ""}, {MESSAGE_CONTROL, "print|hello"},
+	    {MESSAGE_TRANSACTION_START, ""},
+	    {MESSAGE_CONTROL, "print|hello"},
 	};
 
 	for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {

@@ -27,24 +27,45 @@ uint64_t __wrap_hash_short(const unsigned char key[HASH_KEY_SIZE], const void *b
 enum { OWNERS = 4, HITS_MAX = 200000 };
 
 static struct watch_index *watches;
-static struct watch_owner owners[OWNERS];
+static struct watch_owner *owners[OWNERS];
 
 /* Watches hit, or paths found, by the last call. */
 static struct watch *hits[HITS_MAX];
 static size_t n_hits;
 
+static struct budget number, memory;
+
+static struct watch_owner *owner_new(uint64_t order)
+{
+	struct watch_owner *owner;
+
+	ck_assert_int_eq(watch_owner_new(watches, order, NULL, &number, &memory, &owner), 0);
+	return owner;
+}
+
+static void clear(size_t owner)
+{
+	uint64_t order = owners[owner]->order;
+
+	watch_owner_free(owners[owner]);
+	owners[owner] = owner_new(order);
+}
+
 static void setup(void)
 {
+	number = memory = (struct budget){0};
 	watches = watch_index_new();
 	ck_assert_ptr_nonnull(watches);
 	for (size_t i = 0; i < OWNERS; i++)
-		owners[i] = (struct watch_owner){.order = 10 * i + 10};
+		owners[i] = owner_new(10 * i + 10);
 }
 
 static void teardown(void)
 {
-	for (size_t i = 0; i < OWNERS; i++)
-		watch_owner_clear(watches, &owners[i]);
+	for (size_t i = 0; i < OWNERS; i++) {
+		if (owners[i])
+			watch_owner_free(owners[i]);
+	}
 	watch_index_free(watches);
 }
 
@@ -55,9 +76,9 @@ static struct path path_of(const char *text)
 
 static int add_to(size_t owner, const char *text, const char *token, int depth, struct watch **out)
 {
-	struct path path = path_of(text);
+	struct watch_description description = {path_of(text), 0, token, strlen(token), depth};
 
-	return watch_add(watches, &owners[owner], &path, 0, token, strlen(token), depth, out);
+	return watch_add(owners[owner], &description, NULL, out);
 }
 
 static struct watch *add(const char *text, const char *token, int depth)
@@ -96,28 +117,28 @@ static void check_fires(const struct watch *watch, const char *text, bool fires)
 
 START_TEST(a_watch_keeps_what_it_was_set_with)
 {
-	struct path path = path_of("/local/domain/7/a");
+	struct watch_description description = {path_of("/local/domain/7/a"), 16, "to\1ken", 6, 3};
 	struct watch *watch;
 
-	ck_assert_int_eq(watch_add(watches, &owners[0], &path, 16, "to\1ken", 6, 3, &watch), 0);
-	ck_assert_ptr_eq(watch->owner, &owners[0]);
+	ck_assert_int_eq(watch_add(owners[0], &description, NULL, &watch), 0);
+	ck_assert_ptr_eq(watch->owner, owners[0]);
 	ck_assert_str_eq(watch->path, "/local/domain/7/a");
-	ck_assert_uint_eq(watch->path_len, path.len);
+	ck_assert_uint_eq(watch->path_len, description.path.len);
 	ck_assert_uint_eq(watch->hidden, 16);
 	ck_assert_str_eq(watch->token, "to\1ken");
 	ck_assert_uint_eq(watch->token_len, 6);
 	ck_assert_int_eq(watch->depth, 3);
 	ck_assert_uint_eq(watch_count(watches), 1);
-	ck_assert_uint_eq(owners[0].count, 1);
+	ck_assert_uint_eq(owners[0]->count, 1);
 }
 END_TEST
 
 START_TEST(a_path_need_not_end_with_a_nul)
 {
-	struct path path = {"/abc", 2};
+	struct watch_description description = {{"/abc", 2}, 0, "tx", 1, -1};
 	struct watch *watch;
 
-	ck_assert_int_eq(watch_add(watches, &owners[0], &path, 0, "tx", 1, -1, &watch), 0);
+	ck_assert_int_eq(watch_add(owners[0], &description, NULL, &watch), 0);
 	ck_assert_str_eq(watch->path, "/a");
 	ck_assert_str_eq(watch->token, "t");
 	check_fires(watch, "/a", true);
@@ -147,7 +168,7 @@ START_TEST(another_path_token_or_owner_is_another_watch)
 	ck_assert_int_eq(add_to(0, "/a", "tt", -1, &watch), 0);
 	ck_assert_int_eq(add_to(1, "/a", "t", -1, &watch), 0);
 	ck_assert_uint_eq(watch_count(watches), 6);
-	ck_assert_uint_eq(owners[0].count, 5);
+	ck_assert_uint_eq(owners[0]->count, 5);
 }
 END_TEST
 
@@ -156,7 +177,7 @@ START_TEST(serials_are_never_used_twice)
 	struct watch *watch = add("/a", "t", -1);
 	uint64_t serial = watch->serial;
 
-	watch_remove(watches, watch);
+	watch_free(watch);
 	ck_assert_uint_gt(add("/a", "t", -1)->serial, serial);
 }
 END_TEST
@@ -166,12 +187,12 @@ START_TEST(a_watch_is_found_by_owner_path_and_token)
 	struct path path = path_of("/a"), other = path_of("/a/b");
 	struct watch *watch = add("/a", "t", -1), *found;
 
-	ck_assert_int_eq(watch_find(watches, &owners[0], &path, "t", 1, &found), 0);
+	ck_assert_int_eq(watch_find(owners[0], &path, "t", 1, &found), 0);
 	ck_assert_ptr_eq(found, watch);
-	ck_assert_int_eq(watch_find(watches, &owners[0], &path, "tx", 2, &found), STATUS_ENOENT);
-	ck_assert_int_eq(watch_find(watches, &owners[0], &path, "", 0, &found), STATUS_ENOENT);
-	ck_assert_int_eq(watch_find(watches, &owners[0], &other, "t", 1, &found), STATUS_ENOENT);
-	ck_assert_int_eq(watch_find(watches, &owners[1], &path, "t", 1, &found), STATUS_ENOENT);
+	ck_assert_int_eq(watch_find(owners[0], &path, "tx", 2, &found), STATUS_ENOENT);
+	ck_assert_int_eq(watch_find(owners[0], &path, "", 0, &found), STATUS_ENOENT);
+	ck_assert_int_eq(watch_find(owners[0], &other, "t", 1, &found), STATUS_ENOENT);
+	ck_assert_int_eq(watch_find(owners[1], &path, "t", 1, &found), STATUS_ENOENT);
 }
 END_TEST
 
@@ -180,11 +201,11 @@ START_TEST(a_removed_watch_is_gone)
 	struct path path = path_of("/a/b");
 	struct watch *found;
 
-	watch_remove(watches, add("/a/b", "t", -1));
+	watch_free(add("/a/b", "t", -1));
 	ck_assert_uint_eq(watch_count(watches), 0);
-	ck_assert_uint_eq(owners[0].count, 0);
-	ck_assert_ptr_null(owners[0].watches);
-	ck_assert_int_eq(watch_find(watches, &owners[0], &path, "t", 1, &found), STATUS_ENOENT);
+	ck_assert_uint_eq(owners[0]->count, 0);
+	ck_assert_ptr_null(owners[0]->watches);
+	ck_assert_int_eq(watch_find(owners[0], &path, "t", 1, &found), STATUS_ENOENT);
 	match("/a/b", false);
 	ck_assert_uint_eq(n_hits, 0);
 }
@@ -200,11 +221,127 @@ START_TEST(an_owner_that_is_cleared_leaves_those_of_others)
 		snprintf(text, sizeof(text), "/a/b/%d", i);
 		add(text, "t", -1);
 	}
-	watch_owner_clear(watches, &owners[0]);
+	clear(0);
 	ck_assert_uint_eq(watch_count(watches), 1);
-	ck_assert_uint_eq(owners[0].count, 0);
+	ck_assert_uint_eq(owners[0]->count, 0);
 	check_fires(watch, "/a/b/7", true);
-	watch_owner_clear(watches, &owners[0]);
+	clear(0);
+}
+END_TEST
+
+START_TEST(a_watch_that_is_taken_out_is_not_there_until_it_is_put_back)
+{
+	struct watch *first = add("/a", "1", -1), *second = add("/a", "2", -1), *found;
+	struct path path = path_of("/a");
+
+	add("/a", "3", -1);
+	watch_take_out(first);
+	ck_assert_uint_eq(watch_count(watches), 2);
+	ck_assert_uint_eq(number.used, 2);
+	ck_assert_int_eq(watch_find(owners[0], &path, "1", 1, &found), STATUS_ENOENT);
+	match("/a", false);
+	ck_assert_uint_eq(n_hits, 2);
+	ck_assert_ptr_eq(hits[0], second);
+	match("/a", true);
+	ck_assert_uint_eq(n_hits, 2);
+	watch_put_back(first);
+	ck_assert_int_eq(watch_find(owners[0], &path, "1", 1, &found), 0);
+	match("/a", false);
+	ck_assert_uint_eq(n_hits, 3);
+	ck_assert_ptr_eq(hits[0], first);
+	ck_assert_ptr_eq(hits[1], second);
+}
+END_TEST
+
+START_TEST(one_like_a_watch_that_is_taken_out_may_be_set)
+{
+	struct watch *old = add("/a", "t", -1), *found;
+	struct path path = path_of("/a");
+
+	watch_take_out(old);
+	struct watch *fresh = add("/a", "t", -1);
+	ck_assert_int_eq(watch_find(owners[0], &path, "t", 1, &found), 0);
+	ck_assert_ptr_eq(found, fresh);
+	watch_free(fresh);
+	watch_put_back(old);
+	ck_assert_int_eq(watch_find(owners[0], &path, "t", 1, &found), 0);
+	ck_assert_ptr_eq(found, old);
+	watch_take_out(old);
+	watch_free(old);
+	ck_assert_uint_eq(watch_count(watches), 0);
+}
+END_TEST
+
+START_TEST(watches_are_paid_for_by_the_owners_budgets)
+{
+	const struct watch_limits limits = {2, 1 << 20};
+	struct watch_description description = {path_of("/a"), 0, "t", 1, -1};
+	struct watch *watch;
+
+	ck_assert_int_eq(watch_add(owners[0], &description, &limits, &watch), 0);
+	uint64_t one = memory.used;
+	ck_assert_uint_gt(one, 3);
+	ck_assert_int_eq(watch_add(owners[1], &description, &limits, &watch), 0);
+	ck_assert_uint_eq(number.used, 2);
+	ck_assert_uint_eq(memory.used, 2 * one);
+	ck_assert_int_eq(watch_add(owners[2], &description, &limits, &watch), STATUS_ENOSPC);
+	ck_assert_int_eq(watch_add(owners[1], &description, &limits, &watch), STATUS_EEXIST);
+	ck_assert_uint_eq(number.used, 2);
+	clear(0);
+	ck_assert_uint_eq(number.used, 1);
+	ck_assert_uint_eq(memory.used, one);
+}
+END_TEST
+
+START_TEST(a_watch_that_takes_too_much_memory_is_refused)
+{
+	struct watch_description description = {path_of("/a"), 0, "t", 1, -1};
+	struct watch *watch;
+
+	ck_assert_int_eq(watch_add(owners[0], &description, NULL, &watch), 0);
+	const struct watch_limits limits = {10, 2 * memory.used};
+	description.token = "tt";
+	description.token_len = 2;
+	ck_assert_int_eq(watch_add(owners[0], &description, &limits, &watch), STATUS_ENOMEM);
+	description.token = "u";
+	description.token_len = 1;
+	ck_assert_int_eq(watch_add(owners[0], &description, &limits, &watch), 0);
+	ck_assert_uint_eq(number.used, 2);
+	ck_assert_uint_eq(number.most, 2);
+}
+END_TEST
+
+START_TEST(watches_of_a_departed_owner_go_by_and_by_and_are_not_there_meanwhile)
+{
+	struct watch_owner *owner = owners[0];
+
+	for (int i = 0; i < 10; i++) {
+		char text[32];
+		snprintf(text, sizeof(text), "/a/%d", i);
+		add(text, "t", -1);
+	}
+	owners[0] = NULL;
+	ck_assert(watch_owner_depart(owner));
+	ck_assert_ptr_eq(watch_departed(watches), owner);
+	ck_assert_uint_eq(watch_count(watches), 0);
+	ck_assert_uint_eq(number.used, 0);
+	ck_assert_uint_eq(memory.used, 0);
+	match("/a/3", false);
+	ck_assert_uint_eq(n_hits, 0);
+	ck_assert(!watch_departed_forget(watches, 9));
+	ck_assert_uint_eq(owner->count, 1);
+	ck_assert(watch_departed_forget(watches, 9));
+	ck_assert_ptr_null(watch_departed(watches));
+}
+END_TEST
+
+START_TEST(an_owner_without_watches_departs_at_once)
+{
+	struct watch_owner *owner = owners[0];
+
+	owners[0] = NULL;
+	ck_assert(!watch_owner_depart(owner));
+	ck_assert_ptr_null(watch_departed(watches));
 }
 END_TEST
 
@@ -265,7 +402,7 @@ START_TEST(depth_says_how_many_levels_below_still_fire)
 		struct watch *watch = add("/a", "t", depth);
 		for (int levels = 0; levels < 5; levels++)
 			check_fires(watch, below[levels], levels <= depth);
-		watch_remove(watches, watch);
+		watch_free(watch);
 	}
 }
 END_TEST
@@ -277,7 +414,7 @@ START_TEST(depth_below_the_root_counts_components)
 	check_fires(watch, "/", true);
 	check_fires(watch, "/a", true);
 	check_fires(watch, "/a/b", false);
-	watch_remove(watches, watch);
+	watch_free(watch);
 	watch = add("/", "t", 0);
 	check_fires(watch, "/", true);
 	check_fires(watch, "/a", false);
@@ -313,7 +450,7 @@ START_TEST(a_special_fires_only_what_is_set_on_it)
 
 	add("/", "t", -1);
 	check_fires(watch, "@releaseDomain", true);
-	watch_owner_clear(watches, &owners[0]);
+	clear(0);
 	watch = add("@releaseDomain", "t", -1);
 	check_fires(watch, "@introduceDomain", false);
 	check_fires(watch, "@releaseDomainX", false);
@@ -329,7 +466,7 @@ START_TEST(a_domains_special_fires_the_general_one_only_with_depth)
 		watch = add("@releaseDomain", "t", depth);
 		check_fires(watch, "@releaseDomain", true);
 		check_fires(watch, "@releaseDomain/7", depth >= 1);
-		watch_remove(watches, watch);
+		watch_free(watch);
 	}
 	watch = add("@releaseDomain/7", "t", -1);
 	check_fires(watch, "@releaseDomain/7", true);
@@ -342,8 +479,8 @@ START_TEST(hits_come_by_owner_and_then_in_the_order_of_registration)
 {
 	struct watch *expected[6];
 
-	owners[0].order = 9;
-	owners[1].order = 5;
+	owners[0]->order = 9;
+	owners[1]->order = 5;
 	ck_assert_int_eq(add_to(0, "/a/b", "1", -1, &expected[3]), 0);
 	ck_assert_int_eq(add_to(1, "/a", "2", -1, &expected[0]), 0);
 	ck_assert_int_eq(add_to(0, "/", "3", -1, &expected[4]), 0);
@@ -557,6 +694,12 @@ int main(void)
 	tcase_add_test(registration, a_watch_is_found_by_owner_path_and_token);
 	tcase_add_test(registration, a_removed_watch_is_gone);
 	tcase_add_test(registration, an_owner_that_is_cleared_leaves_those_of_others);
+	tcase_add_test(registration, a_watch_that_is_taken_out_is_not_there_until_it_is_put_back);
+	tcase_add_test(registration, one_like_a_watch_that_is_taken_out_may_be_set);
+	tcase_add_test(registration, watches_are_paid_for_by_the_owners_budgets);
+	tcase_add_test(registration, a_watch_that_takes_too_much_memory_is_refused);
+	tcase_add_test(registration, watches_of_a_departed_owner_go_by_and_by_and_are_not_there_meanwhile);
+	tcase_add_test(registration, an_owner_without_watches_departs_at_once);
 	tcase_add_test(registration, an_index_that_was_not_made_can_be_freed);
 	tcase_add_test(registration, the_longest_paths_and_tokens_can_be_watched);
 	tcase_add_checked_fixture(matching, setup, teardown);

@@ -14,7 +14,7 @@
 enum { OWNERS = 4, MODEL_MAX = 400, STEPS = 6000 };
 
 static struct watch_index *watches;
-static struct watch_owner owners[OWNERS];
+static struct watch_owner *owners[OWNERS];
 
 /* Watches hit by the last match. */
 static struct watch *hits[MODEL_MAX];
@@ -32,18 +32,26 @@ static struct model_watch model[MODEL_MAX];
 static size_t n_model;
 static struct random random_numbers;
 
+static struct watch_owner *owner_new(size_t i)
+{
+	struct watch_owner *owner;
+
+	ck_assert_int_eq(watch_owner_new(watches, 10 * (i ^ 2), NULL, NULL, NULL, &owner), 0);
+	return owner;
+}
+
 static void setup(void)
 {
 	watches = watch_index_new();
 	ck_assert_ptr_nonnull(watches);
 	for (size_t i = 0; i < OWNERS; i++)
-		owners[i] = (struct watch_owner){.order = 10 * (i ^ 2)};
+		owners[i] = owner_new(i);
 }
 
 static void teardown(void)
 {
 	for (size_t i = 0; i < OWNERS; i++)
-		watch_owner_clear(watches, &owners[i]);
+		watch_owner_free(owners[i]);
 	watch_index_free(watches);
 }
 
@@ -117,7 +125,7 @@ static int by_owner_and_serial(const void *left, const void *right)
 	const struct model_watch *a = *(const struct model_watch *const *)left, *b = *(const struct model_watch *const *)right;
 
 	if (a->owner != b->owner)
-		return owners[a->owner].order < owners[b->owner].order ? -1 : 1;
+		return owners[a->owner]->order < owners[b->owner]->order ? -1 : 1;
 	return a->serial < b->serial ? -1 : 1;
 }
 
@@ -191,9 +199,8 @@ static void step_add(void)
 		    !strcmp(model[i].token, added->token))
 			expected = STATUS_EEXIST;
 	}
-	struct path path = path_of(added->path);
-	if (watch_add(watches, &owners[added->owner], &path, 0, added->token, strlen(added->token), added->depth,
-		      &added->watch) != expected)
+	struct watch_description description = {path_of(added->path), 0, added->token, strlen(added->token), added->depth};
+	if (watch_add(owners[added->owner], &description, NULL, &added->watch) != expected)
 		ck_abort_msg("%s of %zu with token %s", added->path, added->owner, added->token);
 	if (expected)
 		return;
@@ -208,10 +215,9 @@ static void step_remove(size_t i)
 	struct path path = path_of(model[i].path);
 	struct watch *found = NULL;
 
-	if (watch_find(watches, &owners[model[i].owner], &path, model[i].token, strlen(model[i].token), &found) ||
-	    found != model[i].watch)
+	if (watch_find(owners[model[i].owner], &path, model[i].token, strlen(model[i].token), &found) || found != model[i].watch)
 		ck_abort_msg("%s is not found", model[i].path);
-	watch_remove(watches, found);
+	watch_free(found);
 	memmove(&model[i], &model[i + 1], (n_model - i - 1) * sizeof(model[0]));
 	n_model--;
 }
@@ -220,7 +226,8 @@ static void step_clear(size_t owner)
 {
 	size_t kept = 0;
 
-	watch_owner_clear(watches, &owners[owner]);
+	watch_owner_free(owners[owner]);
+	owners[owner] = owner_new(owner);
 	for (size_t i = 0; i < n_model; i++) {
 		if (model[i].owner != owner)
 			model[kept++] = model[i];
@@ -244,7 +251,7 @@ START_TEST(the_index_answers_like_a_list)
 		check_below();
 		size_t counted = 0;
 		for (size_t owner = 0; owner < OWNERS; owner++)
-			counted += owners[owner].count;
+			counted += owners[owner]->count;
 		if (watch_count(watches) != n_model || counted != n_model)
 			ck_abort_msg("%zu watches are counted, %zu there", watch_count(watches), n_model);
 	}

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "request/turn.h"
+
+/*
+ * Watches whose clients are gone. They fire no more (watch_owner_depart), but their records in the store have to be removed, by
+ * turns that others pay for: so some at a time, and what has failed stays to be done.
+ */
+
+/* Removes some records in the turn that is to be committed; a fault is noted in the store. */
+void departed_remove_some(struct turn *turn);
+
+/* Removes all records: of the clients of an earlier daemon, before there are any others. 0 or a fault. */
+int departed_remove_earlier(struct turn *turn);

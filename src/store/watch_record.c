@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A key is the connection's id and the watch's serial, so that a connection's watches lie side by side, are added at one end
+ * and go as one range.
+ */
+#include "store/watch_record.h"
+
+#include <errno.h>
+#include <lmdb.h>
+#include <string.h>
+
+enum { CONNECTION_KEY_SIZE = 1 + 8 };
+
+struct watch_key {
+	unsigned char bytes[STORE_WATCH_KEY_SIZE];
+};
+
+static unsigned char *add_number(unsigned char *at, uint64_t number)
+{
+	for (int shift = 56; shift >= 0; shift -= 8)
+		*at++ = (unsigned char)(number >> shift);
+	return at;
+}
+
+static struct watch_key make_key(uint64_t connection, uint64_t serial)
+{
+	struct watch_key key = {{STORE_KEY_WATCH}};
+
+	add_number(add_number(key.bytes + 1, connection), serial);
+	return key;
+}
+
+int watch_record_put(struct store *store, const struct watch_record *record)
+{
+	struct store_watch head = {
+	    .domid = record->domid,
+	    .hidden = record->hidden,
+	    .depth = record->depth,
+	    .path_len = (uint16_t)record->path_len,
+	    .token_len = (uint16_t)record->token_len,
+	};
+	struct watch_key name = make_key(record->connection, record->serial);
+	MDB_val key = {sizeof(name.bytes), name.bytes}, place = {sizeof(head) + record->path_len + record->token_len, NULL};
+	struct MDB_txn *txn = store_writable(store);
+
+	if (!txn)
+		return store->fault;
+	int code = mdb_put(txn, store->dbi, &key, &place, MDB_RESERVE);
+	if (code)
+		return store_failed(store, code);
+	char *at = place.mv_data;
+	memcpy(at, &head, sizeof(head));
+	memcpy(at + sizeof(head), record->path, record->path_len);
+	memcpy(at + sizeof(head) + record->path_len, record->token, record->token_len);
+	return 0;
+}
+
+int watch_record_remove(struct store *store, uint64_t connection, uint64_t serial)
+{
+	struct watch_key name = make_key(connection, serial);
+	MDB_val key = {sizeof(name.bytes), name.bytes};
+	struct MDB_txn *txn = store_writable(store);
+
+	if (!txn)
+		return store->fault;
+	int code = mdb_del(txn, store->dbi, &key, NULL);
+	return code ? store_failed(store, code == MDB_NOTFOUND ? ENOENT : code) : 0;
+}
+
+/* From `first` on those whose keys begin as it does, for `prefix_len` bytes. */
+static int remove_range(struct store *store, const struct watch_key *first, size_t prefix_len, size_t limit, size_t *n)
+{
+	MDB_val key = {sizeof(first->bytes), (void *)(uintptr_t)first->bytes}, record;
+	struct MDB_txn *txn = store_writable(store);
+	MDB_cursor *cursor;
+
+	*n = 0;
+	if (!txn)
+		return store->fault;
+	int code = mdb_cursor_open(txn, store->dbi, &cursor);
+	if (code)
+		return store_failed(store, code);
+	code = mdb_cursor_get(cursor, &key, &record, MDB_SET_RANGE);
+	while (!code && *n < limit && key.mv_size >= prefix_len && !memcmp(key.mv_data, first->bytes, prefix_len)) {
+		code = mdb_cursor_del(cursor, 0);
+		if (code)
+			break;
+		++*n;
+		code = mdb_cursor_get(cursor, &key, &record, MDB_NEXT); /* the one that has moved up to its place */
+	}
+	mdb_cursor_close(cursor);
+	return code && code != MDB_NOTFOUND ? store_failed(store, code) : 0;
+}
+
+int watch_record_remove_some(struct store *store, uint64_t connection, uint64_t first, size_t limit)
+{
+	struct watch_key from = make_key(connection, first);
+	size_t n;
+
+	return remove_range(store, &from, CONNECTION_KEY_SIZE, limit, &n);
+}
+
+int watch_record_remove_any(struct store *store, size_t limit, size_t *n)
+{
+	struct watch_key first = make_key(0, 0);
+
+	return remove_range(store, &first, 1, limit, n);
+}

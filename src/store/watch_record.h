@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "store/store.h"
+
+/*
+ * Watches as the store keeps them (doc/format.md, "w"). The index of watches in memory is what they are matched by; the records
+ * are for who looks at the store from outside, and for the next start.
+ */
+struct watch_record {
+	uint64_t connection; /* id of the one that has set it */
+	uint64_t serial;     /* grows with each watch */
+	uint16_t domid;	     /* for whom the connection speaks */
+	uint16_t hidden;     /* as in struct store_watch */
+	int32_t depth;	     /* -1: all levels */
+	const char *path, *token;
+	size_t path_len, token_len;
+};
+
+/* Changes in the turn's write transaction. 0, or the fault, noted in the store too. */
+int watch_record_put(struct store *store, const struct watch_record *record);
+int watch_record_remove(struct store *store, uint64_t connection, uint64_t serial); /* it is there */
+
+/* Removes those of a connection from the serial `first` on, `limit` of them or all. */
+int watch_record_remove_some(struct store *store, uint64_t connection, uint64_t first, size_t limit);
+
+/* Removes those of all connections. *n: how many; less than `limit`: there are no more. */
+int watch_record_remove_any(struct store *store, size_t limit, size_t *n);
