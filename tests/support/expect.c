@@ -54,7 +54,7 @@ Suite *expect_suite(const char *name, struct daemon *daemon, void (*start)(void)
 
 /* ---- daemon and clients ---- */
 
-void expect_start(struct daemon *daemon, const char *const arguments[])
+void expect_place(struct daemon *daemon)
 {
 	long pid = (long)getpid();
 
@@ -62,6 +62,11 @@ void expect_start(struct daemon *daemon, const char *const arguments[])
 	snprintf(daemon->store, sizeof(daemon->store), "%.50s/store-%ld.mdb", daemon->directory, pid);
 	snprintf(daemon->log, sizeof(daemon->log), "%.50s/log-%ld", daemon->directory, pid);
 	unlink(daemon->store); /* of the test before, if they all run in one process */
+}
+
+void expect_start(struct daemon *daemon, const char *const arguments[])
+{
+	expect_place(daemon);
 	expect_restart(daemon, arguments);
 }
 

@@ -33,9 +33,12 @@ Suite *expect_suite(const char *name, struct daemon *daemon, void (*start)(void)
 void expect_case(Suite *suite, const char *name, void (*start)(void), void (*stop)(void), const TTest *const tests[], size_t n);
 
 /*
- * Starts a daemon with a store and a socket of its own in the directory that daemon_init has made: tests that run in
- * processes of their own share the directory, which their parent removes. `arguments` as for daemon_start.
+ * Gives the daemon a store, a socket and a log of its own in the directory that daemon_init has made: tests that run in
+ * processes of their own share the directory, which their parent removes.
  */
+void expect_place(struct daemon *daemon);
+
+/* The same, and starts it. `arguments` as for daemon_start. */
 void expect_start(struct daemon *daemon, const char *const arguments[]);
 
 /* The same store again, after a stop. */
