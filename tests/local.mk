@@ -41,6 +41,9 @@ TEST_LIBS = tests/libsupport.a $(DAEMON_LIBS) $(CHECK_LIBS)
 
 tests_libsupport_a_SOURCES = \
 	tests/support/access.c tests/support/access.h \
+	tests/support/access_check.h \
+	tests/support/access_nodes.c \
+	tests/support/access_others.c \
 	tests/support/client.c tests/support/client.h \
 	tests/support/command.c tests/support/command.h \
 	tests/support/daemon.c tests/support/daemon.h \
@@ -355,6 +358,13 @@ tests_integration_test_start_LDADD = $(TEST_LIBS)
 PROTOCOL_TESTS += tests/integration/test_xensim
 tests_integration_test_xensim_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_integration_test_xensim_LDADD = $(TEST_LIBS)
+# ---- ... who may do what there ----
+PROTOCOL_TESTS += \
+	tests/integration/test_access
+GUESTS_SOURCES = tests/integration/guests.c tests/integration/guests.h
+tests_integration_test_access_SOURCES = tests/integration/test_access.c $(GUESTS_SOURCES)
+tests_integration_test_access_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_integration_test_access_LDADD = $(TEST_LIBS)
 
 # ---- lxenstore-dump, beside the real daemon and without it ----
 DUMP_TESTS = \

@@ -39,6 +39,12 @@ struct access_driver {
 	 * none. Holds until the next call.
 	 */
 	const char *(*event)(enum access_caller caller);
+
+	/*
+	 * The daemon is C xenstored of Xen 4.17. It has neither entries for any domain nor permissions of special nodes that can
+	 * be read, nor operations on features and quotas, and forgets in a transaction who could see what it removes.
+	 */
+	bool is_old_c;
 };
 
 /* Each of these fails the running test, naming every wrong answer. */

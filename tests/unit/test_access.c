@@ -52,7 +52,7 @@ static const char *next_event(enum access_caller caller)
 	return event ? text : NULL;
 }
 
-static const struct access_driver driver = {ask, next_event};
+static const struct access_driver driver = {ask, next_event, false};
 
 START_TEST(each_operation_answers_each_caller_as_the_table_says)
 {
