@@ -358,13 +358,25 @@ tests_integration_test_start_LDADD = $(TEST_LIBS)
 PROTOCOL_TESTS += tests/integration/test_xensim
 tests_integration_test_xensim_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_integration_test_xensim_LDADD = $(TEST_LIBS)
-# ---- ... who may do what there ----
+# ---- ... who may do what there, and one test or more for each security advisory ----
 PROTOCOL_TESTS += \
-	tests/integration/test_access
+	tests/integration/test_access \
+	tests/integration/test_xsa_access \
+	tests/integration/test_xsa_accounts \
+	tests/integration/test_xsa_rings
 GUESTS_SOURCES = tests/integration/guests.c tests/integration/guests.h
 tests_integration_test_access_SOURCES = tests/integration/test_access.c $(GUESTS_SOURCES)
 tests_integration_test_access_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_integration_test_access_LDADD = $(TEST_LIBS)
+tests_integration_test_xsa_access_SOURCES = tests/integration/test_xsa_access.c $(GUESTS_SOURCES)
+tests_integration_test_xsa_access_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_integration_test_xsa_access_LDADD = $(TEST_LIBS)
+tests_integration_test_xsa_accounts_SOURCES = tests/integration/test_xsa_accounts.c $(GUESTS_SOURCES)
+tests_integration_test_xsa_accounts_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_integration_test_xsa_accounts_LDADD = $(TEST_LIBS)
+tests_integration_test_xsa_rings_SOURCES = tests/integration/test_xsa_rings.c $(GUESTS_SOURCES)
+tests_integration_test_xsa_rings_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_integration_test_xsa_rings_LDADD = $(TEST_LIBS)
 
 # ---- lxenstore-dump, beside the real daemon and without it ----
 DUMP_TESTS = \
