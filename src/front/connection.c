@@ -121,7 +121,7 @@ int connection_init(struct connection *connection, struct front *front, const st
 
 void connection_deinit(struct connection *connection)
 {
-	make_unready(connection);
+	connection_pause(connection);
 	unlimit(connection);
 	client_deinit(&connection->client, connection->front->turn);
 }

@@ -63,6 +63,7 @@ void client_deinit(struct client *client, struct turn *turn)
 	forget(client, turn);
 	watch_owner_depart(client->watches);
 	ledger_disconnect(&client->ledger);
+	client->broken = true;
 	domain_drop(turn->domains, client->domain);
 }
 

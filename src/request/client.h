@@ -35,9 +35,15 @@ int client_init(struct client *client, struct turn *turn, uint64_t id, struct do
 
 /*
  * Gives back watches, transactions and the ledger's part. Not while the turn has uncommitted changes. What the store knows of the
- * watches is removed by the turns that follow.
+ * watches is removed by the turns that follow. It is `broken` then, so that whoever is running its requests finds no more, and
+ * its memory has to stay until the end of the turn.
  */
 void client_deinit(struct client *client, struct turn *turn);
+
+static inline bool client_is_ended(const struct client *client)
+{
+	return !client->ledger.slot;
+}
 
 /*
  * It begins anew, as a guest may ask for: watches and transactions are gone, and what it was owed. The ledger's part is reset by

@@ -208,9 +208,11 @@ static bool needs_clean_turn(const struct operation *operation, const struct mes
 static bool next_message(struct client *client, struct message *message)
 {
 	size_t len;
-	const char *bytes = ledger_input(&client->ledger, &len);
 
-	if (client->broken || !len)
+	if (client->broken)
+		return false;
+	const char *bytes = ledger_input(&client->ledger, &len);
+	if (!len)
 		return false;
 	switch (message_parse(bytes, len, message)) {
 	case MESSAGE_TOO_LONG:
@@ -312,7 +314,7 @@ static void run_alone(struct turn *turn, struct client *client)
 	struct message message;
 	int fault = 0;
 
-	if (!next_message(client, &message) || client->broken)
+	if (client_is_ended(client) || !next_message(client, &message) || client->broken)
 		return;
 	if (ledger_reserve(turn->ledger)) { /* error replies are longer than "OK" */
 		client->out_of_room = true;
@@ -328,6 +330,8 @@ static void run_alone(struct turn *turn, struct client *client)
 		put_back(turn);
 		if (!may_try_again(turn, fault))
 			break;
+		if (client_is_ended(client)) /* its domain was among those that were gone */
+			return;
 	}
 	if (fault)
 		refuse_message(turn, client, &message, fault);
@@ -348,7 +352,7 @@ static void run_again(struct turn *turn)
 		bool was_broken = runs[i]->broken;
 		runs[i]->broken = false;
 		run_alone(turn, runs[i]);
-		runs[i]->broken = runs[i]->broken || was_broken;
+		runs[i]->broken = runs[i]->broken || was_broken || client_is_ended(runs[i]);
 	}
 	free(runs);
 }

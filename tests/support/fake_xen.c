@@ -162,6 +162,29 @@ static void notify(void *context, uint32_t port)
 		guest->notified++;
 }
 
+static int domain_state(void *context, uint16_t domid, struct domain_state *out)
+{
+	const struct fake_guest *guest = guest_of(context, domid);
+
+	if (!guest)
+		return STATUS_ENOENT;
+	*out = (struct domain_state){.identity.unique_id = guest->unique_id};
+	return 0;
+}
+
+static int each_domain(void *context, int (*found)(void *found_context, uint16_t domid, const struct domain_state *state),
+		       void *found_context)
+{
+	const struct fake_xen *xen = context;
+	int result = 0;
+
+	for (size_t i = 0; i < xen->n_guests && !result; i++) {
+		const struct domain_state state = {.identity.unique_id = xen->guests[i].unique_id};
+		result = found(found_context, xen->guests[i].domid, &state);
+	}
+	return result;
+}
+
 void fake_xen_init(struct fake_xen *xen)
 {
 	*xen = (struct fake_xen){.next_port = 16};
@@ -178,6 +201,7 @@ void fake_xen_init(struct fake_xen *xen)
 	    .unmask = unmask,
 	    .notify = notify,
 	};
+	xen->hypervisor = (struct hypervisor){xen, domain_state, each_domain};
 	if (xen->host.event_fd < 0)
 		abort();
 }
@@ -195,7 +219,7 @@ struct fake_guest *fake_guest_new(struct fake_xen *xen, uint16_t domid, uint32_t
 
 	if (xen->n_guests > FAKE_GUESTS)
 		abort();
-	*guest = (struct fake_guest){.xen = xen, .domid = domid, .port = port};
+	*guest = (struct fake_guest){.xen = xen, .domid = domid, .port = port, .unique_id = xen->n_guests};
 	guest->page = calloc(1, sizeof(*guest->page));
 	if (!guest->page)
 		abort();

@@ -9,8 +9,8 @@
 #include "wire/message.h"
 
 /*
- * Guests within the test's own process: a page and an event channel each, and a struct ring_host that serves them. What goes
- * wrong is chosen per guest; what the daemon has done is counted.
+ * Guests within the test's own process: a page and an event channel each, a struct ring_host that serves them, and a hypervisor
+ * that knows them. What goes wrong is chosen per guest; what the daemon has done is counted.
  */
 enum { FAKE_GUESTS = 64 };
 
@@ -21,6 +21,7 @@ struct fake_guest {
 	uint32_t port; /* of the guest; 0: none */
 	uint32_t known_port;
 	int map_result, bind_result; /* what these calls return instead; 0: they do as told */
+	uint64_t unique_id;	     /* another one: another domain has the number now */
 
 	unsigned mapped;   /* times that the page is mapped at the moment */
 	uint32_t bound;	   /* the daemon's port; 0: not bound */
@@ -33,6 +34,7 @@ struct fake_guest {
 
 struct fake_xen {
 	struct ring_host host;
+	struct hypervisor hypervisor;
 	struct fake_guest guests[FAKE_GUESTS];
 	size_t n_guests;
 	uint32_t next_port;

@@ -27,6 +27,7 @@ void ring_stage_open_with(const struct world_options *options, double scan_secon
 	front_init(&stage.front, stage.loop, &stage.world.turn);
 	fake_xen_init(&stage.xen);
 	ck_assert_int_eq(ring_front_open(&stage.front, &stage.xen.host, &ring_options, &stage.rings), 0);
+	stage.world.domains.hypervisor = &stage.xen.hypervisor;
 	stage.world.turn.rings = ring_front_rings(stage.rings);
 }
 

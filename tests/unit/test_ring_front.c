@@ -5,6 +5,7 @@
 #include <check.h>
 #include <errno.h>
 #include <ev.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -308,6 +309,66 @@ START_TEST(any_of_the_rings_that_are_about_to_be_served_may_be_released)
 }
 END_TEST
 
+/* SET_PERMS that names domain 5, by a domain that owns the node. */
+static size_t name_domain_5(struct fake_guest *guest, unsigned char out[MESSAGE_SIZE_MAX])
+{
+	char payload[64];
+	int path_len = snprintf(payload, sizeof(payload), "/local/domain/%u", guest->domid);
+	int len = path_len + 1 + snprintf(payload + path_len + 1, 32, "n%u", guest->domid);
+
+	memcpy(payload + len + 1, "r5", 3);
+	return fake_guest_request(guest, MESSAGE_SET_PERMS, 0, payload, (size_t)len + 4, out);
+}
+
+static void own_nodes(void)
+{
+	ck_assert_int_eq(world_set_node(&stage.world, "/local/domain/5", "", "n5"), 0);
+	ck_assert_int_eq(world_set_node(&stage.world, "/local/domain/6", "", "n6"), 0);
+}
+
+START_TEST(a_ring_may_be_released_while_requests_of_its_turn_are_run_again)
+{
+	struct fake_guest *gone = ring_stage_guest(5), *naming = ring_stage_guest(6);
+	unsigned char bytes[MESSAGE_SIZE_MAX];
+	struct ring_message message;
+
+	own_nodes();
+	ring_stage_put(naming, bytes, name_domain_5(naming, bytes));
+	ck_assert(ring_stage_take(naming, &message));
+	ck_assert_uint_eq(message.header.type, MESSAGE_SET_PERMS);
+	gone->unique_id = 77;
+	fake_guest_put(gone, bytes, fake_guest_request(gone, MESSAGE_WRITE, 0, "a\0x", 3, bytes));
+	fake_guest_put(gone, bytes, fake_guest_request(gone, MESSAGE_WRITE, 0, "b\0x", 3, bytes));
+	fake_guest_event(gone);
+	fake_guest_put(naming, bytes, name_domain_5(naming, bytes));
+	fake_guest_event(naming);
+	ring_stage_turn();
+	ck_assert_uint_eq(gone->mapped, 0);
+	ck_assert(ring_stage_take(naming, &message));
+	ring_stage_alive(naming);
+}
+END_TEST
+
+START_TEST(a_ring_may_be_released_by_its_own_request)
+{
+	struct fake_guest *gone = ring_stage_guest(5), *other = ring_stage_guest(6);
+	unsigned char bytes[MESSAGE_SIZE_MAX];
+	struct ring_message message;
+
+	own_nodes();
+	ring_stage_put(gone, bytes, name_domain_5(gone, bytes));
+	ck_assert(ring_stage_take(gone, &message));
+	gone->unique_id = 77;
+	for (int i = 0; i < 3; i++)
+		fake_guest_put(gone, bytes, name_domain_5(gone, bytes));
+	fake_guest_event(gone);
+	ring_stage_turn();
+	ck_assert_uint_eq(gone->mapped, 0);
+	ck_assert_uint_eq(ring_front_connections(stage.rings), 1);
+	ring_stage_alive(other);
+}
+END_TEST
+
 /* ---- events ---- */
 
 static size_t put_quietly(struct fake_guest *guest)
@@ -483,6 +544,8 @@ int main(void)
 	tcase_add_test(tcase, a_domain_can_come_again);
 	tcase_add_test(tcase, releasing_what_has_no_ring_does_nothing);
 	tcase_add_test(tcase, any_of_the_rings_that_are_about_to_be_served_may_be_released);
+	tcase_add_test(tcase, a_ring_may_be_released_while_requests_of_its_turn_are_run_again);
+	tcase_add_test(tcase, a_ring_may_be_released_by_its_own_request);
 	tcase_add_test(tcase, an_event_wakes_its_own_ring_only);
 	tcase_add_test(tcase, events_of_ended_domains_are_told);
 	tcase_add_test(tcase, events_that_cannot_be_read_do_not_spin_nor_end_the_daemon);
