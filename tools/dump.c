@@ -6,11 +6,9 @@
  * store. All this is done by a child process: on damaged pages LMDB may die, and then the parent says so.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +20,7 @@
 
 #include "base/buffer.h"
 #include "base/status.h"
+#include "dump_options.h"
 #include "formats.h"
 #include "progress.h"
 #include "store/check.h"
@@ -33,26 +32,6 @@
 #define PACKAGE_VERSION "unknown"
 #endif
 
-/* lxenstore-dump(1) lists them. */
-enum {
-	STATUS_DONE = 0,
-	STATUS_DAMAGED = 1, /* or --check has found something */
-	STATUS_USAGE = 2,
-	STATUS_FAILED = 3 /* no store, no node, or nowhere to write to */
-};
-
-typedef int format_function(const struct dump *dump);
-
-struct dump_options {
-	char store[PATH_MAX];
-	format_function *format;
-	bool permissions, generations, check;
-	bool help, version;
-	const char *given; /* path as the user wrote it */
-	char path_buffer[PATH_BUFFER];
-	struct path path;
-};
-
 /* What the child works with. */
 struct reading {
 	const struct dump_options *options;
@@ -61,144 +40,6 @@ struct reading {
 	struct reader_env reader;
 	struct progress progress;
 };
-
-static void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
-
-static void complain(const char *format, ...)
-{
-	va_list arguments;
-
-	fputs("lxenstore-dump: ", stderr);
-	va_start(arguments, format);
-	vfprintf(stderr, format, arguments);
-	va_end(arguments);
-	fputs("\n", stderr);
-}
-
-/* ---- command line ---- */
-
-enum { OPTION_STORE = 256, OPTION_FORMAT, OPTION_PERMS, OPTION_GENERATIONS, OPTION_CHECK, OPTION_HELP, OPTION_VERSION };
-
-static void print_help(void)
-{
-	printf("Usage: lxenstore-dump [OPTION]... [PATH]\n"
-	       "Show a store of lxenstored, while its daemon runs or after it died. The store is never changed.\n\n"
-	       "  --store FILE      the store (default: store.mdb in $XENSTORED_RUNDIR, else in /run/xenstored)\n"
-	       "  --format FORMAT   ls: as xenstore-ls -f (default); json: one document with everything; stat: figures\n"
-	       "  --perms           ls: permissions too, as xenstore-ls -fp\n"
-	       "  --generations     ls: generations of creation, value, permissions and children too\n"
-	       "  --check           show nothing, but check every record of the store\n"
-	       "  --help            show this and end\n"
-	       "  --version         show the version and end\n\n"
-	       "Without PATH: all. Exit status: 0 done, 1 the store is damaged, 2 wrong usage, 3 it cannot be shown.\n");
-}
-
-static int set_format(const char *name, format_function **out)
-{
-	static const struct {
-		const char *name;
-		format_function *function;
-	} formats[] = {{"ls", format_ls}, {"json", format_json}, {"stat", format_stat}};
-
-	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
-		if (!strcmp(name, formats[i].name)) {
-			*out = formats[i].function;
-			return 0;
-		}
-	}
-	complain("--format: \"%s\" is none of ls, json, stat", name);
-	return STATUS_USAGE;
-}
-
-static int set_store(const char *name, struct dump_options *out)
-{
-	int len = snprintf(out->store, sizeof(out->store), "%s", name);
-
-	if (len > 0 && (size_t)len < sizeof(out->store))
-		return 0;
-	complain("--store: \"%.40s\" is no file's name", name);
-	return STATUS_USAGE;
-}
-
-static int set_option(int code, struct dump_options *out)
-{
-	switch (code) {
-	case OPTION_STORE:
-		return set_store(optarg, out);
-	case OPTION_FORMAT:
-		return set_format(optarg, &out->format);
-	case OPTION_PERMS:
-		out->permissions = true;
-		return 0;
-	case OPTION_GENERATIONS:
-		out->generations = true;
-		return 0;
-	case OPTION_CHECK:
-		out->check = true;
-		return 0;
-	case OPTION_HELP:
-		out->help = true;
-		return 0;
-	case OPTION_VERSION:
-		out->version = true;
-		return 0;
-	default:
-		return STATUS_USAGE;
-	}
-}
-
-static int set_default_store(struct dump_options *out)
-{
-	const char *directory = getenv("XENSTORED_RUNDIR");
-	char name[PATH_MAX];
-
-	snprintf(name, sizeof(name), "%s/store.mdb", directory && *directory ? directory : "/run/xenstored");
-	return set_store(name, out);
-}
-
-static int set_path(int n, char **words, struct dump_options *out)
-{
-	out->given = n ? words[0] : "/";
-	if (n > 1) {
-		complain("\"%s\": only one path can be shown", words[1]);
-		return STATUS_USAGE;
-	}
-	if (path_canonicalize(out->given, strlen(out->given), DOMID_PRIVILEGED, true, 0, out->path_buffer, &out->path)) {
-		complain("\"%s\" is no path of XenStore", out->given);
-		return STATUS_USAGE;
-	}
-	if (out->check && (n || out->format)) {
-		complain("--check takes no path and no format: it checks the whole store");
-		return STATUS_USAGE;
-	}
-	if (!out->format)
-		out->format = format_ls;
-	if (out->format == format_ls && path_is_special(&out->path)) {
-		complain("%s has nothing below it; --format json shows the node itself", out->given);
-		return STATUS_USAGE;
-	}
-	return 0;
-}
-
-static int parse_options(int argc, char **argv, struct dump_options *out)
-{
-	static const struct option longs[] = {
-	    {"store", required_argument, NULL, OPTION_STORE}, {"format", required_argument, NULL, OPTION_FORMAT},
-	    {"perms", no_argument, NULL, OPTION_PERMS},	      {"generations", no_argument, NULL, OPTION_GENERATIONS},
-	    {"check", no_argument, NULL, OPTION_CHECK},	      {"help", no_argument, NULL, OPTION_HELP},
-	    {"version", no_argument, NULL, OPTION_VERSION},   {0},
-	};
-	int code, result = 0;
-
-	*out = (struct dump_options){0};
-	while (!result && (code = getopt_long(argc, argv, "", longs, NULL)) != -1)
-		result = set_option(code, out);
-	if (!result && !*out->store)
-		result = set_default_store(out);
-	if (!result)
-		result = set_path(argc - optind, argv + optind, out);
-	return result;
-}
 
 /* ---- reading: in the child ---- */
 
@@ -234,7 +75,8 @@ static bool find_lock(const char *store)
 	if (!access(lock, R_OK | W_OK))
 		return true;
 	if (errno != ENOENT && errno != EROFS)
-		complain("%s: %s; if a daemon is changing the store just now, what is shown may be wrong", lock, strerror(errno));
+		dump_complain("%s: %s; if a daemon is changing the store just now, what is shown may be wrong", lock,
+			      strerror(errno));
 	return false;
 }
 
@@ -245,7 +87,7 @@ static int open_store(struct reading *reading)
 
 	/* LMDB's lock file lies beside the store itself, not beside a link to it. */
 	if (!realpath(name, store)) {
-		complain("%s: %s", name, strerror(errno));
+		dump_complain("%s: %s", name, strerror(errno));
 		return STATUS_FAILED;
 	}
 	reading->locked = find_lock(store);
@@ -253,21 +95,22 @@ static int open_store(struct reading *reading)
 	case READER_SOUND:
 		return 0;
 	case READER_EMPTY:
-		complain("%s is empty: its daemon ended before it had made the first node", name);
+		dump_complain("%s is empty: its daemon ended before it had made the first node", name);
 		return STATUS_FAILED;
 	case READER_NEWER:
-		complain("%s has format %s, this program reads formats up to %d: use the lxenstore-dump of the lxenstored that "
-			 "wrote it",
-			 name, text, STORE_VERSION);
+		dump_complain(
+		    "%s has format %s, this program reads formats up to %d: use the lxenstore-dump of the lxenstored that "
+		    "wrote it",
+		    name, text, STORE_VERSION);
 		return STATUS_FAILED;
 	case READER_FOREIGN:
-		complain("%s is not a store of lxenstored: %s", name, text);
+		dump_complain("%s is not a store of lxenstored: %s", name, text);
 		return STATUS_FAILED;
 	case READER_DAMAGED:
-		complain("%s is damaged: %s", name, text);
+		dump_complain("%s is damaged: %s", name, text);
 		return STATUS_DAMAGED;
 	default:
-		complain("%s: %s", name, text);
+		dump_complain("%s: %s", name, text);
 		return STATUS_FAILED;
 	}
 }
@@ -282,21 +125,47 @@ static struct reader_walk walk_of(struct reading *reading)
 	};
 }
 
-static int read_image(struct reading *reading, struct dump *dump)
+static bool needs_image(const struct dump *dump)
+{
+	return dump->shown & (SHOW_NODES | SHOW_OWNERS);
+}
+
+/* What a list of nodes or owners shows is all in them; all else is shown together with what else there is. */
+static bool needs_inventory(const struct dump_options *options)
+{
+	return options->format != format_ls || options->shown & (SHOW_DOMAINS | SHOW_WATCHES);
+}
+
+/* What is shown, in one walk, so that it is of one moment if it can be. */
+static int read_all(struct reading *reading, struct reader_walk *records, struct dump *dump)
+{
+	int result = reader_walk_begin(records);
+
+	if (!result && needs_image(dump))
+		result = image_read(records, &dump->path, &dump->image);
+	if (!result && needs_inventory(reading->options))
+		result = inventory_read(records, &dump->inventory);
+	dump->commit = records->snapshot;
+	dump->one_moment = records->one_moment;
+	reader_walk_end(records);
+	return result;
+}
+
+static int read_store(struct reading *reading, struct dump *dump)
 {
 	const struct dump_options *options = reading->options;
 	struct reader_walk records = walk_of(reading);
-	int result = image_read(&records, &options->path, &dump->image);
+	int result = read_all(reading, &records, dump);
 
 	if (result == STATUS_ENOENT) {
-		complain("%s: there is no such node", options->given);
+		dump_complain("%s: there is no such node", options->given);
 		return STATUS_FAILED;
 	}
 	if (result == -EIO)
-		complain("%s is damaged: after %" PRIu64 " records: %s", options->store, records.n,
-			 records.problem ? records.problem : strerror(EIO));
+		dump_complain("%s is damaged: after %" PRIu64 " records: %s", options->store, records.n,
+			      records.problem ? records.problem : strerror(EIO));
 	else if (result)
-		complain("%s: %s", options->store, strerror(-result));
+		dump_complain("%s: %s", options->store, strerror(-result));
 	dump->complete = !result;
 	return !result || result == -EIO ? 0 : STATUS_FAILED;
 }
@@ -310,7 +179,7 @@ static int read_figures(struct reading *reading, struct dump *dump)
 	int fault = stat(reading->options->store, &file) ? -errno : reader_begin(&reading->reader, &txn);
 
 	if (fault) {
-		complain("%s: %s", reading->options->store, strerror(-fault));
+		dump_complain("%s: %s", reading->options->store, strerror(-fault));
 		return STATUS_FAILED;
 	}
 	dump->file_size = (uint64_t)file.st_size;
@@ -319,7 +188,7 @@ static int read_figures(struct reading *reading, struct dump *dump)
 	dump->n_readers = pages_readers(txn, &dump->oldest_reader);
 	reader_end(txn);
 	if (fault)
-		complain("%s is damaged: %s", reading->options->store, *problem ? problem : strerror(-fault));
+		dump_complain("%s is damaged: %s", reading->options->store, *problem ? problem : strerror(-fault));
 	dump->complete = dump->complete && !fault;
 	return 0;
 }
@@ -329,14 +198,17 @@ static int judge(const struct reading *reading, struct dump *dump)
 {
 	const struct image *image = &dump->image;
 	const char *store = reading->options->store;
+	size_t n_others = dump->inventory.n_damaged;
 
 	if (image->n_damaged)
-		complain("%s is damaged: %zu records are left out that stand for no node", store, image->n_damaged);
-	if (image->n_orphans && image->one_moment)
-		complain("%s is damaged: %zu nodes have no parent", store, image->n_orphans);
-	if (!image->one_moment)
-		complain("the store was changed while it was read: what is shown is not of one moment");
-	if (image->n_damaged || (image->n_orphans && image->one_moment))
+		dump_complain("%s is damaged: %zu records are left out that stand for no node", store, image->n_damaged);
+	if (n_others)
+		dump_complain("%s is damaged: %zu records are left out that are not whole", store, n_others);
+	if (image->n_orphans && dump->one_moment)
+		dump_complain("%s is damaged: %zu nodes have no parent", store, image->n_orphans);
+	if (!dump->one_moment)
+		dump_complain("the store was changed while it was read: what is shown is not of one moment");
+	if (image->n_damaged || n_others || (image->n_orphans && dump->one_moment))
 		dump->complete = false;
 	return dump->complete ? STATUS_DONE : STATUS_DAMAGED;
 }
@@ -345,7 +217,7 @@ static int finish_output(void)
 {
 	if (!fflush(stdout) && !ferror(stdout))
 		return 0;
-	complain("standard output: %s", strerror(errno));
+	dump_complain("standard output: %s", strerror(errno));
 	return STATUS_FAILED;
 }
 
@@ -353,6 +225,7 @@ static int show(struct reading *reading)
 {
 	const struct dump_options *options = reading->options;
 	struct dump dump = {
+	    .shown = options->shown,
 	    .given = options->given,
 	    .path = options->path,
 	    .permissions = options->permissions,
@@ -361,9 +234,9 @@ static int show(struct reading *reading)
 	    .meta = reading->reader.meta,
 	    .progress = &reading->progress,
 	};
-	int status = read_image(reading, &dump);
+	int status = read_store(reading, &dump);
 
-	if (!status && options->format == format_stat)
+	if (!status && dump.shown & SHOW_FILE)
 		status = read_figures(reading, &dump);
 	reader_close(&reading->reader);
 	sigprocmask(SIG_SETMASK, &reading->outside, NULL);
@@ -372,12 +245,13 @@ static int show(struct reading *reading)
 		int fault = options->format(&dump);
 		progress_end(&reading->progress);
 		if (fault)
-			complain("%s", strerror(-fault));
+			dump_complain("%s", strerror(-fault));
 		int failed = finish_output();
 		if (fault || failed)
 			status = STATUS_FAILED;
 	}
 	image_deinit(&dump.image);
+	inventory_deinit(&dump.inventory);
 	return status;
 }
 
@@ -400,7 +274,7 @@ static int check(struct reading *reading)
 	if (!fault && problems.failed)
 		fault = -ENOMEM;
 	if (fault) {
-		complain("%s: %s", reading->options->store, strerror(-fault));
+		dump_complain("%s: %s", reading->options->store, strerror(-fault));
 		buffer_deinit(&problems);
 		return STATUS_FAILED;
 	}
@@ -409,8 +283,9 @@ static int check(struct reading *reading)
 	buffer_deinit(&problems);
 	printf("%" PRIu64 " nodes, %" PRIu64 " problems\n", verdict.nodes, verdict.problems);
 	if (!verdict.one_moment)
-		complain("the store was changed while it was read: sums and counts were not compared. A copy can be checked in "
-			 "full.");
+		dump_complain(
+		    "the store was changed while it was read: sums and counts were not compared. A copy can be checked in "
+		    "full.");
 	int failed = finish_output();
 	return failed ? failed : verdict.problems ? STATUS_DAMAGED : STATUS_DONE;
 }
@@ -449,16 +324,16 @@ static int explain_death(const struct dump_options *options, int number)
 {
 	switch (number) {
 	case SIGBUS:
-		complain("%s is damaged: a page lies behind the end of the file, which was cut short", options->store);
+		dump_complain("%s is damaged: a page lies behind the end of the file, which was cut short", options->store);
 		return STATUS_DAMAGED;
 	case SIGSEGV:
 	case SIGABRT:
 	case SIGFPE:
 	case SIGILL:
-		complain("%s is damaged: LMDB cannot read it (%s)", options->store, strsignal(number));
+		dump_complain("%s is damaged: LMDB cannot read it (%s)", options->store, strsignal(number));
 		return STATUS_DAMAGED;
 	case SIGKILL:
-		complain("the process that was reading was killed");
+		dump_complain("the process that was reading was killed");
 		return STATUS_FAILED;
 	default:
 		/* Somebody has ended it, or does not read on: so it is with this process. */
@@ -474,7 +349,7 @@ static int run(const struct dump_options *options)
 	int status;
 
 	if (child < 0) {
-		complain("%s", strerror(errno));
+		dump_complain("%s", strerror(errno));
 		return STATUS_FAILED;
 	}
 	if (!child)
@@ -489,12 +364,12 @@ static int run(const struct dump_options *options)
 int main(int argc, char **argv)
 {
 	struct dump_options options;
-	int status = parse_options(argc, argv, &options);
+	int status = dump_parse_options(argc, argv, &options);
 
 	if (status)
 		return status;
 	if (options.help) {
-		print_help();
+		dump_print_help();
 		return finish_output();
 	}
 	if (options.version) {

@@ -119,22 +119,6 @@ static int copy_range(struct copy *copy, const unsigned char *prefix, size_t len
 	return result == STATUS_ENOENT ? 0 : result;
 }
 
-static int copy_generation(struct copy *copy)
-{
-	static const unsigned char name = STORE_KEY_GENERATION;
-	int result = reader_walk_seek(copy->from, &name, 1);
-
-	if (!result)
-		result = reader_walk_next(copy->from);
-	if (result || copy->from->key_len != 1 || *copy->from->key != name ||
-	    copy->from->record_len != sizeof(copy->image->generation)) {
-		copy->image->n_damaged++;
-		return result == STATUS_ENOENT ? 0 : result;
-	}
-	memcpy(&copy->image->generation, copy->from->record, sizeof(copy->image->generation));
-	return 0;
-}
-
 /* Of the node itself there is one record, whose key is the front of no other's but, perhaps, of its later siblings'. */
 static int copy_node(struct copy *copy, const struct key *key)
 {
@@ -152,10 +136,8 @@ static int copy_all(struct copy *copy)
 {
 	static const unsigned char long_nodes = STORE_KEY_LONG_NODE, short_nodes = STORE_KEY_NODE;
 	struct key key, children;
-	int result = copy_generation(copy);
+	int result = copy_range(copy, &long_nodes, 1, 0);
 
-	if (!result)
-		result = copy_range(copy, &long_nodes, 1, 0);
 	if (result)
 		return result;
 	if (path_is_root(copy->path))
@@ -372,12 +354,7 @@ int image_read(struct reader_walk *records, const struct path *path, struct imag
 
 	*out = (struct image){0};
 	arena_init(&out->memory);
-	int result = reader_walk_begin(records);
-	if (!result)
-		result = copy_all(&copy);
-	out->snapshot = records->snapshot;
-	out->one_moment = records->one_moment;
-	reader_walk_end(records);
+	int result = copy_all(&copy);
 	if (result && result != -EIO)
 		return result;
 	leave_out_damaged(out, hash_key);

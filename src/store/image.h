@@ -19,11 +19,8 @@ struct image_record;
 
 struct image {
 	size_t n_nodes;
-	size_t n_orphans;    /* of these */
-	size_t n_damaged;    /* records that cannot be a node's and are left out */
-	uint64_t generation; /* generations up to here may have been given out */
-	uint64_t snapshot;   /* id of the newest state that was read */
-	bool one_moment;     /* all nodes are of that state */
+	size_t n_orphans; /* of these */
+	size_t n_damaged; /* records that cannot be a node's and are left out */
 
 	struct arena memory;
 	struct image_record **records; /* in the order of their keys */
@@ -38,9 +35,9 @@ struct image_node {
 };
 
 /*
- * Copies the node at `path` and all below it; `records` is made ready for reader_walk_begin, with its reader, and is ended
- * afterwards. 0; STATUS_ENOENT: there is no such node; -EIO: the file is damaged, records->problem says how, and what could be
- * read is in *out; another -errno. In any case image_deinit.
+ * Copies the node at `path` and all below it; `records` is begun, with a reader, and stays so. 0; STATUS_ENOENT: there is no such
+ * node; -EIO: the file is damaged, records->problem says how, and what could be read is in *out; another -errno. In any case
+ * image_deinit.
  */
 int image_read(struct reader_walk *records, const struct path *path, struct image *out);
 void image_deinit(struct image *image); /* accepts a zeroed one */

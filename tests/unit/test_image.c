@@ -20,6 +20,7 @@ enum { NAME_MAX_LEN = 700 };
 static struct store_file file;
 static struct reader_env reader;
 static struct image image;
+static bool one_moment; /* it is */
 
 static void setup(void)
 {
@@ -43,7 +44,10 @@ static int read_slowly(const char *text, unsigned int milliseconds, reader_pause
 	reader_close(&reader);
 	ck_assert_int_eq(reader_open(file.path, false, &reader, problem), READER_SOUND);
 	struct reader_walk records = {.reader = &reader, .milliseconds = milliseconds, .pause = pause, .context = context};
+	ck_assert_int_eq(reader_walk_begin(&records), 0);
 	int result = image_read(&records, &path, &image);
+	one_moment = records.one_moment;
+	reader_walk_end(&records);
 	/* What is shown afterwards needs no file. */
 	reader_close(&reader);
 	return result;
@@ -88,7 +92,7 @@ START_TEST(siblings_are_in_the_order_of_their_creation_each_with_all_below)
 	store_file_create(&file, "/a/z/b", NULL, "", 0);
 	ck_assert_int_eq(read_image("/a"), 0);
 	expect_paths("/a /a/z /a/z/y /a/z/b /a/b /a/b/x ");
-	ck_assert(image.one_moment);
+	ck_assert(one_moment);
 	ck_assert_uint_eq(image.n_orphans + image.n_damaged, 0);
 }
 END_TEST
@@ -276,7 +280,6 @@ START_TEST(a_node_is_as_in_the_store)
 	ck_assert_mem_eq(shown.node.value, value, sizeof(value));
 	image_node(&image, 1, &shown);
 	ck_assert_uint_eq(shown.node.value_len, 0);
-	ck_assert_uint_ge(image.generation, node.children_generation);
 }
 END_TEST
 
@@ -399,7 +402,7 @@ START_TEST(an_unchanged_store_read_in_pieces_is_of_one_moment)
 	ck_assert_int_eq(read_slowly("/", 0, count_pause, &n_pauses), 0);
 	ck_assert_uint_ge(n_pauses, 5);
 	expect_paths(at_once);
-	ck_assert(image.one_moment);
+	ck_assert(one_moment);
 	free(at_once);
 }
 END_TEST
@@ -429,7 +432,7 @@ START_TEST(a_store_that_changes_meanwhile_is_copied_and_it_is_told)
 	create_many();
 	ck_assert_int_eq(read_slowly("/a", 0, change, &n), 0);
 	ck_assert_uint_ge(n, 5);
-	ck_assert(!image.one_moment);
+	ck_assert(!one_moment);
 	ck_assert_uint_gt(image.n_nodes, 500);
 	ck_assert_uint_eq(image.n_damaged, 0);
 	for (size_t i = 0; i < image.n_nodes; i++) {
