@@ -269,15 +269,21 @@ FAULT_WRAPS = \
 UNIT_TESTS += \
 	tests/unit/test_base64 \
 	tests/unit/test_check \
+	tests/unit/test_check_other \
 	tests/unit/test_image \
+	tests/unit/test_inventory \
 	tests/unit/test_pages \
 	tests/unit/test_reader
 tests_unit_test_base64_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_base64_LDADD = $(TEST_LIBS)
 tests_unit_test_check_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_check_LDADD = $(TEST_LIBS)
+tests_unit_test_check_other_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_check_other_LDADD = $(TEST_LIBS)
 tests_unit_test_image_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_image_LDADD = $(TEST_LIBS)
+tests_unit_test_inventory_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_inventory_LDADD = $(TEST_LIBS)
 tests_unit_test_pages_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_pages_LDADD = $(TEST_LIBS)
 tests_unit_test_reader_CPPFLAGS = $(TEST_CPPFLAGS)

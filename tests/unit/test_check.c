@@ -203,31 +203,6 @@ START_TEST(an_account_of_the_wrong_size_is_found)
 }
 END_TEST
 
-static const struct store_domain some_domain = {.features = UINT32_MAX, .target = 7, .flags = UINT8_MAX};
-static const struct store_quotas some_quotas = {.hard_set = UINT32_MAX};
-
-START_TEST(records_of_domains_and_quotas_are_sound_whatever_they_say)
-{
-	store_file_put(&file, "d\0\3", 3, &some_domain, sizeof(some_domain));
-	store_file_put(&file, "q", 1, &some_quotas, sizeof(some_quotas));
-	ck_assert_int_eq(check(STORE_FILE_BOOT_ID), CHECK_SOUND);
-}
-END_TEST
-
-START_TEST(a_domain_of_the_wrong_size_is_found)
-{
-	store_file_put(&file, "d\0\3", 3, &some_domain, sizeof(some_domain) - 1);
-	expect_one_problem("the record of a domain has a key of 3 bytes and a record of 183");
-}
-END_TEST
-
-START_TEST(quotas_under_a_key_of_the_wrong_size_are_found)
-{
-	store_file_put(&file, "q\0", 2, &some_quotas, sizeof(some_quotas));
-	expect_one_problem("the record of quotas has a key of 2 bytes");
-}
-END_TEST
-
 START_TEST(a_key_of_no_kind_is_found)
 {
 	store_file_put(&file, "zebra", 5, "", 0);
@@ -637,9 +612,6 @@ int main(void)
 	    an_account_of_a_domain_that_owns_nothing_is_found,
 	    a_missing_account_is_found,
 	    an_account_of_the_wrong_size_is_found,
-	    records_of_domains_and_quotas_are_sound_whatever_they_say,
-	    a_domain_of_the_wrong_size_is_found,
-	    quotas_under_a_key_of_the_wrong_size_are_found,
 	    a_key_of_no_kind_is_found,
 	    a_key_that_stands_for_no_path_is_found_and_shown_in_print,
 	    a_key_with_its_marks_in_the_wrong_places_is_found,

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The check of a file that may be damaged: in a child process, since LMDB may die of its pages. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "store/check.h"
+
+/* The time that the walk in the child may take: some hundred times what it needs. */
+static const rlim_t least_seconds = 60, bytes_per_second = 8 << 20;
+
+static void examine_records(struct reader_env *reader, struct check_verdict *out)
+{
+	struct reader_walk records = {.reader = reader, .milliseconds = READER_MILLISECONDS};
+	int fault = check_store(&records, NULL, NULL, out);
+
+	if (fault) {
+		out->result = CHECK_DAMAGED;
+		snprintf(out->text, sizeof(out->text), "%s", strerror(-fault));
+	}
+}
+
+static void examine(const char *path, const char *boot_id, struct check_verdict *out)
+{
+	struct reader_env reader;
+
+	*out = (struct check_verdict){.result = CHECK_SOUND};
+	switch (reader_open(path, false, &reader, out->text)) {
+	case READER_SOUND:
+		break;
+	case READER_EMPTY:
+		return;
+	case READER_NEWER:
+		out->result = CHECK_NEWER;
+		return;
+	case READER_FOREIGN:
+		out->result = CHECK_FOREIGN;
+		return;
+	case READER_DAMAGED:
+	case READER_FAILED:
+		out->result = CHECK_DAMAGED;
+		return;
+	}
+	if (boot_id && strncmp(reader.meta.boot_id, boot_id, sizeof(reader.meta.boot_id)) != 0) {
+		out->result = CHECK_OTHER_BOOT;
+		snprintf(out->text, sizeof(out->text), "%.*s", (int)sizeof(reader.meta.boot_id), reader.meta.boot_id);
+	} else {
+		examine_records(&reader, out);
+	}
+	reader_close(&reader);
+}
+
+/* Never returns. */
+static void examine_in_child(const char *path, const char *boot_id, int answer)
+{
+	static const int deaths[] = {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL};
+	struct rlimit none = {0, 0}, seconds = {least_seconds, least_seconds};
+	struct check_verdict verdict;
+	struct stat file;
+
+	/* The lock of a daemon that is killed meanwhile must not live on here, or the next one would find it. */
+	close_range(3, (unsigned)answer - 1, 0);
+	close_range((unsigned)answer + 1, ~0U, 0);
+	int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+
+	/* Its death is an answer: it leaves no core and says nothing. */
+	setrlimit(RLIMIT_CORE, &none);
+	/* Nor does it go round in circles for ever. */
+	if (!stat(path, &file))
+		seconds.rlim_max = seconds.rlim_cur = least_seconds + (rlim_t)file.st_size / bytes_per_second;
+	setrlimit(RLIMIT_CPU, &seconds);
+	for (size_t i = 0; i < sizeof(deaths) / sizeof(deaths[0]); i++)
+		signal(deaths[i], SIG_DFL);
+	if (null >= 0)
+		dup2(null, STDERR_FILENO);
+	examine(path, boot_id, &verdict);
+	_exit(write(answer, &verdict, sizeof(verdict)) == (ssize_t)sizeof(verdict) ? 0 : 1);
+}
+
+int check_file(const char *path, const char *boot_id, struct check_verdict *out)
+{
+	int ends[2], status;
+	ssize_t len;
+
+	if (access(path, R_OK))
+		return -errno;
+	if (pipe2(ends, O_CLOEXEC))
+		return -errno;
+	pid_t child = fork();
+	if (child < 0) {
+		int error = -errno;
+		close(ends[0]);
+		close(ends[1]);
+		return error;
+	}
+	if (!child)
+		examine_in_child(path, boot_id, ends[1]);
+	close(ends[1]);
+	do
+		len = read(ends[0], out, sizeof(*out));
+	while (len < 0 && errno == EINTR);
+	close(ends[0]);
+	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+		;
+	if (len == (ssize_t)sizeof(*out))
+		return 0;
+	*out = (struct check_verdict){.result = CHECK_DAMAGED};
+	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS)
+		snprintf(out->text, sizeof(out->text), "a page lies behind the end of the file, which was cut short");
+	else if (WIFSIGNALED(status))
+		snprintf(out->text, sizeof(out->text), "LMDB cannot read it (%s)", strsignal(WTERMSIG(status)));
+	else
+		snprintf(out->text, sizeof(out->text), "LMDB cannot read it");
+	return 0;
+}
