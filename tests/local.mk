@@ -60,6 +60,7 @@ tests_libsupport_a_SOURCES = \
 	tests/support/world_xen.c tests/support/world_xen.h \
 	tests/xensim/expect_guest.c tests/xensim/expect_guest.h \
 	tests/xensim/guest.c tests/xensim/guest.h \
+	tests/xensim/scribbler.c tests/xensim/scribbler.h \
 	tests/xensim/sim.h \
 	tests/xensim/xensim.c tests/xensim/xensim.h \
 	$(HOST_SOURCES)

@@ -35,7 +35,7 @@ int guest_attach(struct sim *sim, uint16_t domid, struct guest **out)
 
 	if (!guest)
 		return domain ? -ENOMEM : -ESRCH;
-	*guest = (struct guest){.sim = sim, .domid = domid, .port = sim->ports[domid]};
+	*guest = (struct guest){.sim = sim, .domid = domid, .port = domain->store_port};
 	guest->page = host_map(&sim->host, domain->page, PROT_READ | PROT_WRITE);
 	if (!guest->page) {
 		free(guest);

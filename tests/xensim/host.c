@@ -79,7 +79,7 @@ int host_make(const char *directory)
 	if (error)
 		return error;
 	init_lock(host.state);
-	host.state->ports_end = HOST_DEVICE_PORTS;
+	host.state->ports_end = host.state->free_from = HOST_DEVICE_PORTS;
 	host.state->last_frame = HOST_FIRST_FRAME;
 	host.state->magic = magic;
 	error = host_domain_create(&host, 0, false);

@@ -110,8 +110,9 @@ struct host_domain {
 	bool granted; /* grant 1 */
 	uint8_t reason;
 	unsigned char handle[16];
-	uint64_t frame; /* of shared_info */
-	uint32_t page;	/* its place in `pages` */
+	uint64_t frame;	     /* of shared_info */
+	uint32_t page;	     /* its place in `pages` */
+	uint16_t store_port; /* of XenStore, as its toolstack knows it; stays when the domain is gone */
 	struct host_port ports[HOST_PORTS];
 };
 
@@ -122,6 +123,7 @@ struct host_state {
 	uint32_t pages;
 	uint64_t last_frame;
 	uint32_t ports_end;   /* of domain 0: none at or above it was ever used */
+	uint32_t free_from;   /* of those for daemons, none below is free */
 	uint32_t domains_end; /* the same for domains */
 	uint16_t virq_port;   /* of VIRQ_DOM_EXC; 0: nobody has bound it */
 	_Atomic uint64_t calls[HOST_CALLS];

@@ -153,6 +153,8 @@ void host_close_port(struct host *host, uint16_t domid, uint32_t number)
 	struct host_binding was = host_binding(port);
 
 	atomic_store(&port->binding, (struct host_binding){0});
+	if (!domid && number >= HOST_DEVICE_PORTS && number < host->state->free_from)
+		host->state->free_from = number;
 	if (was.state == HOST_PORT_VIRQ && host->state->virq_port == number)
 		host->state->virq_port = 0;
 	if (was.state != HOST_PORT_BOUND)
@@ -202,7 +204,7 @@ static int alloc_port(struct host *host, uint16_t domid, uint32_t lowest, struct
 
 	for (uint32_t number = lowest; number < end; number++) {
 		struct host_port *port = host_port(host, domid, number);
-		if (host_binding(port).state != HOST_PORT_FREE)
+		if (!port || host_binding(port).state != HOST_PORT_FREE)
 			continue;
 		port->kernel = kernel;
 		atomic_store(&port->signal, 0);
@@ -212,6 +214,16 @@ static int alloc_port(struct host *host, uint16_t domid, uint32_t lowest, struct
 		return (int)number;
 	}
 	return -ENOSPC;
+}
+
+/* One for domain 0's event device. */
+static int alloc_device_port(struct host *host, struct host_binding binding)
+{
+	int number = alloc_port(host, 0, host->state->free_from, binding, false);
+
+	if (number > 0)
+		host->state->free_from = (uint32_t)number + 1;
+	return number;
 }
 
 int host_alloc_unbound(struct host *host, uint16_t owner, uint16_t domid, uint16_t remote)
@@ -249,7 +261,7 @@ int host_bind(struct host *host, uint16_t owner, uint32_t domid, uint32_t remote
 	else if (!can_bind(host, domid, remote))
 		number = -EINVAL;
 	else
-		number = alloc_port(host, 0, HOST_DEVICE_PORTS, binding, false);
+		number = alloc_device_port(host, binding);
 	if (number > 0) {
 		struct host_port *other = host_port(host, domid, remote);
 		struct host_binding peer = host_binding(other);
@@ -271,7 +283,7 @@ int host_bind_virq(struct host *host, uint16_t owner)
 	host_lock(host);
 	if (host->state->virq_port)
 		reap(host);
-	int number = host->state->virq_port ? -EEXIST : alloc_port(host, 0, HOST_DEVICE_PORTS, binding, false);
+	int number = host->state->virq_port ? -EEXIST : alloc_device_port(host, binding);
 	if (number > 0)
 		host->state->virq_port = (uint16_t)number;
 	host_unlock(host);

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <string.h>
 #include <xenctrl.h>
+#include <xen/hvm/params.h>
 
 #include "xensim/preload.h"
 
@@ -86,4 +87,27 @@ int xc_domain_getinfo(xc_interface *control, uint32_t first, unsigned max, xc_do
 		return (int)n;
 	errno = error ? -error : ESRCH;
 	return -1;
+}
+
+int xc_hvm_param_get(xc_interface *control, uint32_t domid, uint32_t parameter, uint64_t *value)
+{
+	struct host *host = preload_host();
+	int error = 0;
+
+	(void)control;
+	host_lock(host);
+	const struct host_domain *domain = host_domain(host, domid);
+	if (!domain)
+		error = ESRCH;
+	else if (!domain->hvm)
+		error = EINVAL;
+	else if (parameter == HVM_PARAM_STORE_EVTCHN)
+		*value = domain->store_port;
+	else if (parameter == HVM_PARAM_STORE_PFN)
+		*value = domain->page + (uint64_t)HOST_FIRST_FRAME;
+	else
+		error = EINVAL;
+	host_unlock(host);
+	errno = error;
+	return error ? -1 : 0;
 }

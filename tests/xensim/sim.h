@@ -6,9 +6,8 @@
 /* What xensim.c and guest.c share. */
 struct sim {
 	struct host host;
-	int events;	/* descriptor */
-	uint16_t owner; /* its number; owner of all guests' ports */
-	uint16_t ports[HOST_DOMAINS];
+	int events;			    /* descriptor */
+	uint16_t owner;			    /* its number; owner of all guests' ports */
 	struct guest *guests[HOST_DOMAINS]; /* attached last for this number */
 	struct guest *all;
 	struct guest *notified; /* in the order in which it was read */

@@ -108,7 +108,7 @@ int sim_new_port(struct sim *sim, uint16_t domid)
 	int port = host_alloc_unbound(&sim->host, sim->owner, domid, 0);
 
 	if (port > 0)
-		sim->ports[domid] = (uint16_t)port;
+		sim->host.state->domains[domid].store_port = (uint16_t)port;
 	return port;
 }
 
@@ -203,13 +203,24 @@ unsigned long sim_frame(struct sim *sim, uint16_t domid)
 
 unsigned sim_port(struct sim *sim, uint16_t domid)
 {
-	return sim->ports[domid];
+	return domid < HOST_DOMAINS ? sim->host.state->domains[domid].store_port : 0;
+}
+
+int sim_close_port(struct sim *sim, uint16_t domid, unsigned port)
+{
+	if (!begin(sim, domid))
+		return -ESRCH;
+	int error = host_port(&sim->host, domid, port) ? 0 : -EINVAL;
+	if (!error)
+		host_close_port(&sim->host, domid, port);
+	end(sim, false);
+	return error;
 }
 
 bool sim_is_bound(struct sim *sim, uint16_t domid)
 {
 	host_reap(&sim->host);
-	return host_binding(host_port(&sim->host, domid, sim->ports[domid])).state == HOST_PORT_BOUND;
+	return host_binding(host_port(&sim->host, domid, sim_port(sim, domid))).state == HOST_PORT_BOUND;
 }
 
 /* ---- daemons ---- */
@@ -247,6 +258,12 @@ static void prepare(const void *context)
 	const struct surroundings *with = context;
 	const struct rlimit limit = {STOCK_ADDRESS_SPACE, STOCK_ADDRESS_SPACE};
 
+	/* Of gcc, which else wants its library to be the first. */
+	const char *options = getenv("ASAN_OPTIONS");
+	char more[4096];
+
+	snprintf(more, sizeof(more), "%s%sverify_asan_link_order=0", options ? options : "", options ? ":" : "");
+	setenv("ASAN_OPTIONS", more, 1);
 	setenv("XENSIM", with->directory, 1);
 	setenv("LD_PRELOAD", with->library, 1);
 	if (!with->is_stock)

@@ -72,12 +72,15 @@ int sim_identify(struct sim *sim, uint16_t domid, const unsigned char handle[16]
 /* The virtual interrupt alone. */
 void sim_interrupt(struct sim *sim);
 
-/* The arguments of INTRODUCE: the page's frame, and the domain's end of the channel. */
+/* The arguments of INTRODUCE: the page's frame, and the domain's end of the channel. An HVM domain's parameters tell them too. */
 unsigned long sim_frame(struct sim *sim, uint16_t domid);
 unsigned sim_port(struct sim *sim, uint16_t domid);
 
 /* Another unbound port of the domain, for a channel made anew; the number or -errno. sim_port is this one then. */
 int sim_new_port(struct sim *sim, uint16_t domid);
+
+/* One of its ports, as the guest's kernel or the toolstack would close it; the daemon's end is unbound. */
+int sim_close_port(struct sim *sim, uint16_t domid, unsigned port);
 
 /* Whether a living daemon has bound the domain's port. */
 bool sim_is_bound(struct sim *sim, uint16_t domid);
