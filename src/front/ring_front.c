@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "front/ring.h"
+#include "request/introduce.h"
 #include "request/domain_change.h"
 
 enum { EVENTS_PER_TURN = 256 };
@@ -34,6 +35,7 @@ struct ring_front {
 	size_t n_ports;
 	uint32_t exception_port;
 	uint32_t last_epoch;
+	bool is_starting; /* what is in a page that nobody has served yet is kept */
 };
 
 /* A page and an event channel, as one ring has it. */
@@ -48,7 +50,6 @@ struct introduction {
 	struct ring *ring;
 	struct attachment before; /* no page: the ring is new */
 	uint32_t domain_port, domain_epoch;
-	bool keep;
 };
 
 struct release {
@@ -189,7 +190,7 @@ static void introduction_commit(void *context)
 	detach(introduction->rings, ring->domid, &introduction->before);
 	connection_resume(&ring->connection);
 	ring->stop_logged = false;
-	ring_begin(ring, ring->connection.client.domain->epoch, introduction->keep);
+	ring_begin(ring, ring->connection.client.domain->epoch, introduction->rings->is_starting);
 	free(introduction);
 }
 
@@ -245,9 +246,9 @@ static int new_ring(struct ring_front *rings, struct domain *domain, struct ring
 	return 0;
 }
 
-/* `keep`: see ring_begin. */
-static int introduce_keeping(struct ring_front *rings, struct domain *domain, uint32_t port, bool keep)
+static int introduce(void *context, struct domain *domain, uint32_t port)
 {
+	struct ring_front *rings = context;
 	struct introduction *introduction = calloc(1, sizeof(*introduction));
 	struct ring *ring = find(rings, domain->caller.domid);
 	struct attachment now = {0};
@@ -271,17 +272,12 @@ static int introduce_keeping(struct ring_front *rings, struct domain *domain, ui
 		free(introduction);
 		return result;
 	}
-	*introduction = (struct introduction){rings, ring, attachment_of(ring), domain->port, domain->epoch, keep};
+	*introduction = (struct introduction){rings, ring, attachment_of(ring), domain->port, domain->epoch};
 	attach(ring, &now);
 	connection_pause(&ring->connection);
 	domain->port = now.remote_port;
 	domain->epoch = ++rings->last_epoch;
 	return turn_add_step(rings->front->turn, &(struct turn_step){introduction_commit, introduction_undo, introduction, true});
-}
-
-static int introduce(void *context, struct domain *domain, uint32_t port)
-{
-	return introduce_keeping(context, domain, port, false);
 }
 
 /* ---- RELEASE ---- */
@@ -330,54 +326,116 @@ static int release(void *context, struct domain *domain)
 /* ---- those that were there before ---- */
 
 struct taking_up {
-	struct ring_front *rings;
-	struct domain *domain;
+	uint16_t domid;
 	uint32_t port;
 };
 
 static int take_up(void *context, struct turn *turn, struct changes *changes)
 {
 	const struct taking_up *taking_up = context;
-	int result = domain_change_begin(turn, taking_up->domain);
 
-	(void)changes;
-	if (!result)
-		result = introduce_keeping(taking_up->rings, taking_up->domain, taking_up->port, true);
-	return result ? result : domain_change_done(turn, taking_up->domain);
+	return introduce_domain(turn, taking_up->domid, taking_up->port, changes);
 }
 
-/* With the port that the page names, else with the one that is known. 0, or why not. */
-static int take_up_domain(struct ring_front *rings, struct domain *domain, uint32_t port)
+static bool is_introduced(const struct ring_front *rings, uint16_t domid)
 {
-	struct taking_up taking_up = {rings, domain, port};
+	const struct domain *domain = domain_find(rings->front->turn->domains, domid);
 
-	if (!port)
-		taking_up.port = rings->host->known_port(rings->host->context, domain->caller.domid);
-	return turn_run_work(rings->front->turn, take_up, &taking_up);
+	return domain && domain->introduced;
+}
+
+/*
+ * The port by which the ring of this domain can be taken up; 0: by none. *was_served: has its page been served before, or is it
+ * waiting for that? The page of a domain that is just being built is left to its toolstack.
+ */
+static uint32_t find_port(const struct ring_front *rings, uint16_t domid, bool *was_served)
+{
+	const struct domain *domain = domain_find(rings->front->turn->domains, domid);
+	struct ring_page *page;
+	uint32_t port = 0;
+
+	*was_served = is_introduced(rings, domid);
+	if (!rings->host->map(rings->host->context, domid, &page)) {
+		port = ring_load(&page->evtchn_port);
+		*was_served |= port || ring_load(&page->server_features) || ring_load(&page->req_cons) ||
+			       ring_load(&page->connection) == RING_RECONNECT;
+		rings->host->unmap(rings->host->context, domid, page);
+	}
+	if (!port && domain)
+		port = domain->port;
+	return port ? port : rings->host->known_port(rings->host->context, domid);
+}
+
+/* -ENOMEM, -ENOSPC; other failures are logged. */
+static int take_up_domain(struct ring_front *rings, uint16_t domid)
+{
+	struct log *log = rings->front->turn->log;
+	bool was_served, is_own = domid == rings->front->turn->domains->own;
+	struct taking_up taking_up = {domid, find_port(rings, domid, &was_served)};
+
+	if (!was_served && !is_own)
+		return 0;
+	int result = taking_up.port ? turn_run_work(rings->front->turn, take_up, &taking_up) : STATUS_ENOENT;
+	if (result == -ENOMEM || result == -ENOSPC)
+		return result;
+	if (result && is_own)
+		log_notice(log, "no ring for the kernel of domain %u, in which the daemon runs: its programs use the socket",
+			   domid);
+	else if (!taking_up.port)
+		log_warning(
+		    log, "domain %u: nobody knows the event channel of its ring. It is not served until it is introduced again",
+		    domid);
+	else if (result)
+		log_warning(log, "the ring of domain %u cannot be taken up. It is not served until it is introduced again",
+			    domid);
+	return 0;
+}
+
+struct numbers {
+	uint16_t *domids;
+	size_t n, capacity;
+};
+
+static int note_number(void *context, uint16_t domid, const struct domain_state *state)
+{
+	struct numbers *numbers = context;
+
+	if (state->dying)
+		return 0;
+	if (numbers->n == numbers->capacity) {
+		size_t wanted = numbers->capacity ? 2 * numbers->capacity : 64;
+		uint16_t *grown = realloc(numbers->domids, wanted * sizeof(*grown));
+		if (!grown)
+			return -ENOMEM;
+		numbers->domids = grown;
+		numbers->capacity = wanted;
+	}
+	numbers->domids[numbers->n++] = domid;
+	return 0;
 }
 
 int ring_front_start(struct ring_front *rings)
 {
 	const struct domains *domains = rings->front->turn->domains;
-	struct log *log = rings->front->turn->log;
-	struct domain *domain, *next;
+	struct numbers numbers = {0};
+	int error = 0;
 
-	HASH_ITER (hh, domains->all, domain, next) {
-		bool is_own = domain->caller.domid == domains->own;
-		if ((!is_own && !domain->introduced) || find(rings, domain->caller.domid))
-			continue;
-		int result = take_up_domain(rings, domain, is_own ? 0 : domain->port);
-		if (result == -ENOMEM || result == -ENOSPC)
-			return result;
-		if (result && is_own)
-			log_notice(log, "no ring for the kernel of the daemon's own domain %u, only the socket is served",
-				   domain->caller.domid);
-		else if (result)
-			log_warning(log,
-				    "the ring of domain %u cannot be taken up: it is not served until it is introduced again",
-				    domain->caller.domid);
+	if (domains->hypervisor)
+		error = domains->hypervisor->each_domain(domains->hypervisor->context, note_number, &numbers);
+	if (error && error != -ENOMEM) {
+		log_error(rings->front->turn->log, "domains cannot be asked for: %s", strerror(-error));
+		error = 0;
 	}
-	return 0;
+	rings->is_starting = true;
+	if (!error)
+		error = take_up_domain(rings, domains->own);
+	for (size_t i = 0; i < numbers.n && !error; i++) {
+		if (numbers.domids[i] != domains->own)
+			error = take_up_domain(rings, numbers.domids[i]);
+	}
+	rings->is_starting = false;
+	free(numbers.domids);
+	return error;
 }
 
 /* ---- events ---- */
@@ -464,6 +522,10 @@ int ring_front_open(struct front *front, const struct ring_host *host, const str
 		log_error(front->turn->log, "events of domains that end cannot be had: %s", strerror(-result));
 		free(rings);
 		return result;
+	}
+	for (const struct domain *domain = front->turn->domains->all; domain; domain = domain->hh.next) {
+		if (domain->epoch > rings->last_epoch)
+			rings->last_epoch = domain->epoch;
 	}
 	start_watchers(rings);
 	*out = rings;

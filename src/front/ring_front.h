@@ -29,8 +29,9 @@ void ring_front_close(struct ring_front *rings);
 const struct rings *ring_front_rings(const struct ring_front *rings);
 
 /*
- * Takes up the rings that were there before the daemon: of its own domain, and of domains that are introduced and have none. What
- * cannot be taken up is logged. -ENOMEM, -ENOSPC.
+ * Takes up the rings that were there before the daemon: that of its own domain; those of domains which are introduced and alive;
+ * and those of others whose page was served by somebody before. What cannot be taken up is logged. Before anything else is run.
+ * -ENOMEM, -ENOSPC.
  */
 int ring_front_start(struct ring_front *rings);
 

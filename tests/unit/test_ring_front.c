@@ -482,6 +482,48 @@ START_TEST(rings_that_were_there_before_are_taken_up)
 }
 END_TEST
 
+START_TEST(rings_that_somebody_has_served_before_are_taken_up_too)
+{
+	struct fake_guest *served = fake_guest_new(&stage.xen, 5, 9), *waiting = fake_guest_new(&stage.xen, 6, 10);
+	struct fake_guest *built = fake_guest_new(&stage.xen, 7, 11), *lost = fake_guest_new(&stage.xen, 8, 12);
+
+	served->page->server_features = 3;
+	served->page->req_cons = served->page->req_prod = 77;
+	served->known_port = 9;
+	waiting->page->connection = RING_RECONNECT;
+	waiting->page->evtchn_port = 10;
+	built->known_port = 11;
+	lost->page->server_features = 3;
+	ck_assert_int_eq(ring_front_start(stage.rings), 0);
+	ring_stage_turn();
+	ck_assert_uint_eq(ring_front_connections(stage.rings), 2);
+	ck_assert_uint_eq(built->mapped + lost->mapped, 0);
+	ck_assert(domain_find(&stage.world.domains, 5)->introduced);
+	ck_assert_uint_eq(waiting->page->connection, RING_CONNECTED);
+	ring_stage_alive(served);
+	ring_stage_alive(waiting);
+}
+END_TEST
+
+START_TEST(an_epoch_that_the_store_knows_is_not_used_again)
+{
+	struct fake_guest *guest = fake_guest_new(&stage.xen, 5, 9);
+	struct ring_front_options options = {0};
+	struct domain *domain;
+
+	ck_assert_int_eq(domain_get(&stage.world.domains, 5, &domain), 0);
+	domain->introduced = true;
+	domain->port = 9;
+	domain->epoch = 1000;
+	ring_front_close(stage.rings);
+	ck_assert_int_eq(ring_front_open(&stage.front, &stage.xen.host, &options, &stage.rings), 0);
+	stage.world.turn.rings = ring_front_rings(stage.rings);
+	ck_assert_int_eq(ring_front_start(stage.rings), 0);
+	ck_assert_uint_gt(domain->epoch, 1000);
+	ring_stage_alive(guest);
+}
+END_TEST
+
 START_TEST(without_a_ring_of_its_own_domain_the_daemon_starts)
 {
 	ck_assert_int_eq(ring_front_start(stage.rings), 0);
@@ -552,6 +594,8 @@ int main(void)
 	tcase_add_test(tcase, the_scan_finds_what_came_without_an_event);
 	tcase_add_test(tcase, a_guest_that_sends_much_does_not_keep_others_waiting);
 	tcase_add_test(tcase, rings_that_were_there_before_are_taken_up);
+	tcase_add_test(tcase, rings_that_somebody_has_served_before_are_taken_up_too);
+	tcase_add_test(tcase, an_epoch_that_the_store_knows_is_not_used_again);
 	tcase_add_test(tcase, without_a_ring_of_its_own_domain_the_daemon_starts);
 	tcase_add_test(tcase, what_was_put_into_a_page_that_nobody_has_served_is_kept_at_the_start);
 	tcase_add_test(tcase, a_page_that_was_served_before_begins_anew_at_the_start);
