@@ -388,11 +388,15 @@ tests_integration_test_xsa_rings_LDADD = $(TEST_LIBS)
 # ---- lxenstore-dump, beside the real daemon and without it ----
 DUMP_TESTS = \
 	tests/integration/test_dump \
+	tests/integration/test_dump_domains \
 	tests/integration/test_dump_store
 DUMP_SOURCES = tests/integration/dump_run.c tests/integration/dump_run.h
 tests_integration_test_dump_SOURCES = tests/integration/test_dump.c $(DUMP_SOURCES)
 tests_integration_test_dump_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_integration_test_dump_LDADD = $(TEST_LIBS) $(JANSSON_LIBS)
+tests_integration_test_dump_domains_SOURCES = tests/integration/test_dump_domains.c $(DUMP_SOURCES)
+tests_integration_test_dump_domains_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_integration_test_dump_domains_LDADD = $(TEST_LIBS) $(JANSSON_LIBS)
 tests_integration_test_dump_store_SOURCES = tests/integration/test_dump_store.c $(DUMP_SOURCES)
 tests_integration_test_dump_store_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_integration_test_dump_store_LDADD = $(TEST_LIBS) $(JANSSON_LIBS)

@@ -204,18 +204,17 @@ static void write_domains(const struct dump *dump, bool *failed)
 	write_json(for_all, failed);
 }
 
-static json_t *make_watch(const struct inventory_watch *watch, bool *failed)
+static json_t *make_watch(const struct watch_record *watch, bool *failed)
 {
-	const struct store_watch *record = &watch->record;
 	json_t *object = json_object();
 
 	set(object, "connection", json_number(watch->connection), failed);
 	set(object, "serial", json_number(watch->serial), failed);
-	set(object, "domid", json_integer(record->domid), failed);
-	set_bytes(object, "path", watch->path, record->path_len, failed);
-	set_bytes(object, "token", watch->token, record->token_len, failed);
-	set(object, "depth", record->depth < 0 ? json_null() : json_integer(record->depth), failed);
-	set(object, "hidden", json_integer(record->hidden), failed);
+	set(object, "domid", json_integer(watch->domid), failed);
+	set_bytes(object, "path", watch->path, watch->path_len, failed);
+	set_bytes(object, "token", watch->token, watch->token_len, failed);
+	set(object, "depth", watch->depth < 0 ? json_null() : json_integer(watch->depth), failed);
+	set(object, "hidden", json_integer(watch->hidden), failed);
 	return object;
 }
 

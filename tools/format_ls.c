@@ -170,19 +170,18 @@ static int list_watches(const struct dump *dump)
 	struct buffer line = {0};
 
 	for (size_t i = 0; i < inventory->n_watches && !line.failed; i++) {
-		const struct inventory_watch *watch = &inventory->watches[i];
-		const struct store_watch *record = &watch->record;
+		const struct watch_record *watch = &inventory->watches[i];
 		if (!format_shows_watch(dump, watch))
 			continue;
 		buffer_clear(&line);
-		buffer_printf(&line, "%s of domain %u", watch->connection <= UINT16_MAX ? "ring" : "socket", record->domid);
+		buffer_printf(&line, "%s of domain %u", watch->connection <= UINT16_MAX ? "ring" : "socket", watch->domid);
 		buffer_printf(&line, ", connection %" PRIu64 ": %s \"", watch->connection, watch->path);
-		add_escaped(&line, watch->token, record->token_len);
+		add_escaped(&line, watch->token, watch->token_len);
 		buffer_add_string(&line, "\"");
-		if (record->depth >= 0)
-			buffer_printf(&line, ", depth %" PRId32, record->depth);
-		if (record->hidden)
-			buffer_printf(&line, ", told as %s", watch->path + record->hidden);
+		if (watch->depth >= 0)
+			buffer_printf(&line, ", depth %" PRId32, watch->depth);
+		if (watch->hidden)
+			buffer_printf(&line, ", told as %s", watch->path + watch->hidden);
 		printf("%.*s\n", (int)line.len, line.bytes);
 	}
 	int fault = line.failed ? -ENOMEM : 0;

@@ -124,7 +124,7 @@ static int print_watches(const struct dump *dump)
 	for (size_t i = 0; i < inventory->n_watches; i++) {
 		bool shown = format_shows_watch(dump, &inventory->watches[i]);
 		all += shown;
-		numbers[inventory->watches[i].record.domid] += shown;
+		numbers[inventory->watches[i].domid] += shown;
 	}
 	printf("watches: %" PRIu64 "\n", all);
 	print_by_domain("watches", numbers);

@@ -14,9 +14,9 @@ void format_tell(const struct dump *dump, size_t n)
 		progress_tell(dump->progress, "nodes written:", n, dump->image.n_nodes);
 }
 
-bool format_shows_watch(const struct dump *dump, const struct inventory_watch *watch)
+bool format_shows_watch(const struct dump *dump, const struct watch_record *watch)
 {
-	struct path path = {watch->path, watch->record.path_len};
+	struct path path = {watch->path, watch->path_len};
 
 	/* Those of special nodes belong to the whole. */
 	return path_is_root(&dump->path) || path_is_below_or_equal(&path, &dump->path);

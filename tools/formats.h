@@ -51,7 +51,7 @@ int format_stat(const struct dump *dump);
 void format_tell(const struct dump *dump, size_t n);
 
 /* Is it among what was asked for: at or below the path? */
-bool format_shows_watch(const struct dump *dump, const struct inventory_watch *watch);
+bool format_shows_watch(const struct dump *dump, const struct watch_record *watch);
 
 /* A domain's UUID as text. */
 enum { FORMAT_HANDLE_SIZE = 37 };

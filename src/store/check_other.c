@@ -6,7 +6,8 @@
 #include <string.h>
 
 #include "store/check_walk.h"
-#include "store/inventory.h"
+#include "store/record.h"
+#include "store/watch_record.h"
 #include "wire/permissions.h"
 
 /* Says what is wrong with the lengths. */
@@ -22,7 +23,7 @@ void check_account(struct check_walk *walk)
 	struct store_account account;
 	uint16_t domid;
 
-	if (!inventory_decode_domid(records->key, records->key_len, &domid) || records->record_len != sizeof(account)) {
+	if (!record_domid(records->key, records->key_len, &domid) || records->record_len != sizeof(account)) {
 		wrong_lengths(walk, "an account");
 		return;
 	}
@@ -43,7 +44,7 @@ void check_domain(struct check_walk *walk)
 	struct store_domain domain;
 	uint16_t domid;
 
-	if (!inventory_decode_domid(records->key, records->key_len, &domid) || records->record_len != sizeof(domain)) {
+	if (!record_domid(records->key, records->key_len, &domid) || records->record_len != sizeof(domain)) {
 		wrong_lengths(walk, "a domain");
 		return;
 	}
@@ -83,34 +84,33 @@ static bool is_path(const char *text, size_t len)
 }
 
 /* What the path of an event may leave out: all up to the directory of the watch's domain. */
-static bool is_hidden_part(const struct inventory_watch *watch)
+static bool is_hidden_part(const struct watch_record *watch)
 {
 	char directory[PATH_DOMAIN_BUFFER];
-	size_t len = path_of_domain(watch->record.domid, directory);
+	size_t len = path_of_domain(watch->domid, directory);
 
-	return !watch->record.hidden || (watch->record.hidden == len + 1 && watch->record.path_len > len &&
-					 !memcmp(watch->path, directory, len) && watch->path[len] == '/');
+	return !watch->hidden || (watch->hidden == len + 1 && watch->path_len > len && !memcmp(watch->path, directory, len) &&
+				  watch->path[len] == '/');
 }
 
 void check_watch(struct check_walk *walk)
 {
 	const struct reader_walk *records = walk->records;
-	struct inventory_watch watch;
+	struct watch_record watch;
 
-	if (!inventory_decode_watch(records->key, records->key_len, records->record, records->record_len, &watch)) {
+	if (!watch_record_decode(records->key, records->key_len, records->record, records->record_len, &watch)) {
 		wrong_lengths(walk, "a watch");
 		return;
 	}
-	const struct store_watch *record = &watch.record;
-	if (!is_path(watch.path, record->path_len))
-		check_problem(walk, "a watch of domain %u has a path that is none", record->domid);
+	if (!is_path(watch.path, watch.path_len))
+		check_problem(walk, "a watch of domain %u has a path that is none", watch.domid);
 	else if (!is_hidden_part(&watch))
 		check_problem(walk, "a watch of domain %u leaves out a part of its path that is no directory of the domain",
-			      record->domid);
-	if (record->depth < -1)
-		check_problem(walk, "a watch of domain %u has a depth of %d", record->domid, record->depth);
-	if (memchr(watch.token, 0, record->token_len))
-		check_problem(walk, "a watch of domain %u has a token with a NUL", record->domid);
-	if (watch.connection <= UINT16_MAX && watch.connection != record->domid)
-		check_problem(walk, "the ring of domain %u has a watch of domain %u", (unsigned)watch.connection, record->domid);
+			      watch.domid);
+	if (watch.depth < -1)
+		check_problem(walk, "a watch of domain %u has a depth of %d", watch.domid, watch.depth);
+	if (memchr(watch.token, 0, watch.token_len))
+		check_problem(walk, "a watch of domain %u has a token with a NUL", watch.domid);
+	if (watch.connection <= UINT16_MAX && watch.connection != watch.domid)
+		check_problem(walk, "the ring of domain %u has a watch of domain %u", (unsigned)watch.connection, watch.domid);
 }

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/status.h"
+#include "store/record.h"
 
 enum { FIRST_CAPACITY = 64 };
 
@@ -18,41 +19,6 @@ struct collection {
 	struct reader_walk *from;
 	size_t domains_capacity, watches_capacity;
 };
-
-bool inventory_decode_domid(const void *key, size_t key_len, uint16_t *domid)
-{
-	const unsigned char *bytes = key;
-
-	if (key_len != 3)
-		return false;
-	*domid = (uint16_t)(bytes[1] << 8 | bytes[2]);
-	return true;
-}
-
-static uint64_t big_endian(const unsigned char *bytes)
-{
-	uint64_t number = 0;
-
-	for (int i = 0; i < 8; i++)
-		number = number << 8 | bytes[i];
-	return number;
-}
-
-bool inventory_decode_watch(const void *key, size_t key_len, const void *record, size_t record_len, struct inventory_watch *out)
-{
-	const unsigned char *bytes = key;
-
-	if (key_len != STORE_WATCH_KEY_SIZE || record_len < sizeof(out->record))
-		return false;
-	memcpy(&out->record, record, sizeof(out->record));
-	if (record_len != sizeof(out->record) + out->record.path_len + out->record.token_len)
-		return false;
-	out->connection = big_endian(bytes + 1);
-	out->serial = big_endian(bytes + 9);
-	out->path = (const char *)record + sizeof(out->record);
-	out->token = out->path + out->record.path_len;
-	return true;
-}
 
 /* Doubles an array that is full. NULL: no memory; it is as it was. */
 static void *grow(void *array, size_t n, size_t *capacity, size_t size)
@@ -89,7 +55,7 @@ static int take_account(struct collection *collection)
 	struct store_account account;
 	uint16_t domid;
 
-	if (!inventory_decode_domid(from->key, from->key_len, &domid) || from->record_len != sizeof(account))
+	if (!record_domid(from->key, from->key_len, &domid) || from->record_len != sizeof(account))
 		return STATUS_EINVAL;
 	struct inventory_domain *domain = add_domain(collection, domid);
 	if (!domain)
@@ -104,7 +70,7 @@ static int take_domain(struct collection *collection)
 	const struct reader_walk *from = collection->from;
 	uint16_t domid;
 
-	if (!inventory_decode_domid(from->key, from->key_len, &domid) || from->record_len != sizeof(struct store_domain))
+	if (!record_domid(from->key, from->key_len, &domid) || from->record_len != sizeof(struct store_domain))
 		return STATUS_EINVAL;
 	struct inventory_domain *domain = add_domain(collection, domid);
 	if (!domain)
@@ -141,18 +107,18 @@ static int take_watch(struct collection *collection)
 {
 	const struct reader_walk *from = collection->from;
 	struct inventory *inventory = collection->inventory;
-	struct inventory_watch watch;
+	struct watch_record watch;
 
-	if (!inventory_decode_watch(from->key, from->key_len, from->record, from->record_len, &watch))
+	if (!watch_record_decode(from->key, from->key_len, from->record, from->record_len, &watch))
 		return STATUS_EINVAL;
-	struct inventory_watch *watches =
+	struct watch_record *watches =
 	    grow(inventory->watches, inventory->n_watches, &collection->watches_capacity, sizeof(*watches));
 	if (!watches)
 		return -ENOMEM;
 	inventory->watches = watches;
-	watch.path = arena_copy(&inventory->memory, watch.path, watch.record.path_len);
-	watch.token = arena_copy(&inventory->memory, watch.token, watch.record.token_len);
-	struct inventory_domain *domain = add_domain(collection, watch.record.domid);
+	watch.path = arena_copy(&inventory->memory, watch.path, watch.path_len);
+	watch.token = arena_copy(&inventory->memory, watch.token, watch.token_len);
+	struct inventory_domain *domain = add_domain(collection, watch.domid);
 	if (!watch.path || !watch.token || !domain)
 		return -ENOMEM;
 	domain->watches = 1;

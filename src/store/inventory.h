@@ -7,6 +7,7 @@
 
 #include "base/arena.h"
 #include "store/reader.h"
+#include "store/watch_record.h"
 
 /*
  * What a store has besides its nodes, copied into memory: domains, quotas, watches. As image.h does for the tree, so that
@@ -20,16 +21,10 @@ struct inventory_domain {
 	uint64_t watches;	    /* of connections that speak for it */
 };
 
-struct inventory_watch {
-	uint64_t connection, serial;
-	struct store_watch record;
-	const char *path, *token; /* NUL-terminated; a token may have any bytes but NUL */
-};
-
 struct inventory {
 	struct inventory_domain *domains; /* by number */
 	size_t n_domains;
-	struct inventory_watch *watches; /* by connection, and in the order in which they were set */
+	struct watch_record *watches; /* by connection, and in the order in which they were set; texts NUL-terminated */
 	size_t n_watches;
 	uint64_t generation; /* generations up to here may have been given out */
 	bool has_quotas;
@@ -44,7 +39,3 @@ struct inventory {
  */
 int inventory_read(struct reader_walk *records, struct inventory *out);
 void inventory_deinit(struct inventory *inventory); /* accepts a zeroed one */
-
-/* Decodes records; false if they are not whole. A watch's path and token are not NUL-terminated there. */
-bool inventory_decode_domid(const void *key, size_t key_len, uint16_t *domid);
-bool inventory_decode_watch(const void *key, size_t key_len, const void *record, size_t record_len, struct inventory_watch *out);

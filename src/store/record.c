@@ -69,3 +69,13 @@ void record_domain_key(unsigned char kind, uint16_t domid, unsigned char out[REC
 	out[1] = (unsigned char)(domid >> 8);
 	out[2] = (unsigned char)domid;
 }
+
+bool record_domid(const void *key, size_t key_len, uint16_t *domid)
+{
+	const unsigned char *bytes = key;
+
+	if (key_len != RECORD_DOMAIN_KEY_SIZE)
+		return false;
+	*domid = (uint16_t)(bytes[1] << 8 | bytes[2]);
+	return true;
+}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -29,3 +30,4 @@ int records_each(struct store *store, struct MDB_txn *txn, unsigned char kind, r
 /* Key of the one record of a kind that a domain has: the kind and the domid, big-endian. */
 enum { RECORD_DOMAIN_KEY_SIZE = 3 };
 void record_domain_key(unsigned char kind, uint16_t domid, unsigned char out[RECORD_DOMAIN_KEY_SIZE]);
+bool record_domid(const void *key, size_t key_len, uint16_t *domid); /* false: it is no such key */

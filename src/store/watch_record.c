@@ -106,3 +106,36 @@ int watch_record_remove_any(struct store *store, size_t limit, size_t *n)
 
 	return remove_range(store, &first, 1, limit, n);
 }
+
+static uint64_t take_number(const unsigned char *at)
+{
+	uint64_t number = 0;
+
+	for (int i = 0; i < 8; i++)
+		number = number << 8 | at[i];
+	return number;
+}
+
+bool watch_record_decode(const void *key, size_t key_len, const void *bytes, size_t len, struct watch_record *out)
+{
+	const unsigned char *numbers = (const unsigned char *)key + 1;
+	struct store_watch head;
+
+	if (key_len != STORE_WATCH_KEY_SIZE || len < sizeof(head))
+		return false;
+	memcpy(&head, bytes, sizeof(head));
+	if (len != sizeof(head) + head.path_len + head.token_len)
+		return false;
+	*out = (struct watch_record){
+	    .connection = take_number(numbers),
+	    .serial = take_number(numbers + 8),
+	    .domid = head.domid,
+	    .hidden = head.hidden,
+	    .depth = head.depth,
+	    .path = (const char *)bytes + sizeof(head),
+	    .path_len = head.path_len,
+	    .token_len = head.token_len,
+	};
+	out->token = out->path + out->path_len;
+	return true;
+}

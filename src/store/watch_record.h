@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -29,3 +30,6 @@ int watch_record_remove_some(struct store *store, uint64_t connection, uint64_t 
 
 /* Removes those of all connections. *n: how many; less than `limit`: there are no more. */
 int watch_record_remove_any(struct store *store, size_t limit, size_t *n);
+
+/* Decodes a record, into which path and token then point, without NULs; false if it is not whole. */
+bool watch_record_decode(const void *key, size_t key_len, const void *bytes, size_t len, struct watch_record *out);

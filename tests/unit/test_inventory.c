@@ -108,7 +108,7 @@ START_TEST(watches_are_in_the_order_of_connections_and_of_registration)
 	put_watch(2, 5, 2, "/a", "x");
 	ck_assert_int_eq(read_all(), 0);
 	ck_assert_uint_eq(inventory.n_watches, 4);
-	const struct inventory_watch *watches = inventory.watches;
+	const struct watch_record *watches = inventory.watches;
 	ck_assert_str_eq(watches[0].path, "/a");
 	ck_assert_str_eq(watches[1].path, "@releaseDomain");
 	ck_assert_str_eq(watches[1].token, "\xff\x01");
