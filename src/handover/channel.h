@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * What keeper and daemon say to each other, over a pair of SOCK_SEQPACKET sockets: one message is one packet, with at most one
+ * descriptor. Both are of the same build or of two that were live-updated: kinds and layout stay.
+ */
+enum channel_kind {
+	/* to the daemon, at its start */
+	CHANNEL_HELD = 1, /* a descriptor that is held, under `id` */
+	CHANNEL_ALL = 2,  /* that was all */
+
+	/* to the keeper */
+	CHANNEL_HOLD = 16,    /* this descriptor, under `id` */
+	CHANNEL_DROP = 17,    /* `id` */
+	CHANNEL_SERVING = 18, /* the daemon serves; text: the path of the ledger with its heartbeat */
+	CHANNEL_ENDING = 19   /* it ends because it was asked to: no other is to be started */
+};
+
+enum { CHANNEL_TEXT_MAX = 4096 };
+
+struct channel_message {
+	uint32_t kind;
+	uint32_t text_len; /* bytes, no NUL */
+	uint64_t id;
+	char text[CHANNEL_TEXT_MAX + 1]; /* NUL-terminated when received */
+};
+
+/* Waits while the other side has too much to read. `fd`: -1, or sent along. -EPIPE: nobody is there any more; other -errno. */
+int channel_send(int channel, const struct channel_message *message, int fd);
+
+/* Only head and no text. */
+int channel_send_short(int channel, enum channel_kind kind, uint64_t id, int fd);
+
+/*
+ * The next message; waits for it unless the channel does not block (then -EAGAIN). *fd: -1, or a descriptor for the caller to
+ * close, close-on-exec. -EPIPE: the other side is gone; -EPROTO: it was no message (or its descriptor could not be had).
+ */
+int channel_receive(int channel, struct channel_message *out, int *fd);

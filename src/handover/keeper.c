@@ -1,0 +1,424 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * One daemon at a time, known by a descriptor of its process. It is dead when that says so; then whatever it has still sent is
+ * taken from the channel, and the next one gets a channel of its own and all descriptors that are held. Restarts are at once, but
+ * one that dies soon again waits longer each time.
+ *
+ * A daemon that hangs is seen by its heartbeat, a word in the ledger that it changes every second.
+ */
+#include "handover/keeper.h"
+
+#include <errno.h>
+#include <ev.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <uthash.h>
+
+#include "handover/channel.h"
+#include "lxenstored/ledger_format.h"
+
+static const double healthy_seconds = 10; /* a daemon that has served so long has not died "again" */
+static const double pause_least = 0.1, pause_most = 30;
+static const double heartbeat_seconds = 2, hang_seconds = 10;
+
+/* A descriptor that is held. */
+struct kept {
+	uint64_t id;
+	int fd;
+	UT_hash_handle hh;
+};
+
+struct keeper {
+	const struct keeper_options *options;
+	struct log *log;
+	struct ev_loop *loop;
+	struct kept *kept;
+	int program; /* the daemon's, as it was when this keeper started */
+	pid_t daemon;
+	bool is_child;	 /* else somebody else's, and its exit status is not known */
+	bool has_served; /* this daemon */
+	bool any_served;
+	bool ending; /* no other daemon is to be started */
+	int status;  /* that the keeper ends with */
+	double started, last_change;
+	uint64_t heartbeat;
+	double pause; /* before the next start */
+	int ledger;   /* -1, or where the heartbeat is */
+	ev_io channel, death;
+	ev_timer restart, watchdog;
+	ev_signal terminate, interrupt, hangup;
+};
+
+/* ---- what is held ---- */
+
+static void forget(struct keeper *keeper, uint64_t id)
+{
+	struct kept *kept;
+
+	HASH_FIND(hh, keeper->kept, &id, sizeof(id), kept);
+	if (!kept)
+		return;
+	HASH_DEL(keeper->kept, kept);
+	close(kept->fd);
+	free(kept);
+}
+
+static void keep(struct keeper *keeper, uint64_t id, int fd)
+{
+	struct kept *kept = calloc(1, sizeof(*kept));
+
+	forget(keeper, id);
+	if (!kept) {
+		log_error(keeper->log, "keeper: no memory to hold connection %llu", (unsigned long long)id);
+		close(fd);
+		return;
+	}
+	kept->id = id;
+	kept->fd = fd;
+	HASH_ADD(hh, keeper->kept, id, sizeof(kept->id), kept);
+}
+
+static void forget_all(struct keeper *keeper)
+{
+	struct kept *kept, *next;
+
+	HASH_ITER (hh, keeper->kept, kept, next) {
+		forget(keeper, kept->id);
+	}
+}
+
+/* ---- the channel ---- */
+
+static void write_pid_file(const struct keeper *keeper)
+{
+	const char *path = keeper->options->pid_file;
+	FILE *file = path ? fopen(path, "we") : NULL;
+
+	if (path && (!file || fprintf(file, "%ld\n", (long)getpid()) < 0 || fclose(file)))
+		log_error(keeper->log, "pid file %s: %s", path, strerror(errno));
+}
+
+static void note_serving(struct keeper *keeper, const char *ledger_path)
+{
+	if (keeper->ledger >= 0)
+		close(keeper->ledger);
+	keeper->ledger = *ledger_path ? open(ledger_path, O_RDONLY | O_CLOEXEC) : -1;
+	keeper->last_change = ev_now(keeper->loop);
+	keeper->has_served = true;
+	if (keeper->ledger >= 0)
+		ev_timer_again(keeper->loop, &keeper->watchdog);
+	if (keeper->any_served)
+		return;
+	keeper->any_served = true;
+	write_pid_file(keeper);
+	if (keeper->options->serving)
+		keeper->options->serving(keeper->options->context);
+}
+
+static void handle(struct keeper *keeper, const struct channel_message *message, int fd)
+{
+	switch (message->kind) {
+	case CHANNEL_HOLD:
+		if (fd >= 0)
+			keep(keeper, message->id, fd);
+		return;
+	case CHANNEL_DROP:
+		forget(keeper, message->id);
+		break;
+	case CHANNEL_SERVING:
+		note_serving(keeper, message->text);
+		break;
+	case CHANNEL_ENDING:
+		keeper->ending = true;
+		break;
+	default: /* of a newer daemon */
+		break;
+	}
+	if (fd >= 0)
+		close(fd);
+}
+
+/* All that has come. False: there will be no more. */
+static bool read_channel(struct keeper *keeper)
+{
+	struct channel_message message;
+	int fd, error;
+
+	while (!(error = channel_receive(keeper->channel.fd, &message, &fd)))
+		handle(keeper, &message, fd);
+	return error == -EAGAIN;
+}
+
+static void channel_event(struct ev_loop *loop, ev_io *io, int events)
+{
+	(void)events;
+	if (!read_channel(io->data))
+		ev_io_stop(loop, io); /* its process ends, or will be found hanging */
+}
+
+static void watch_channel(struct keeper *keeper, int fd)
+{
+	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+	ev_io_set(&keeper->channel, fd, EV_READ);
+	ev_io_start(keeper->loop, &keeper->channel);
+}
+
+/* ---- starting ---- */
+
+static bool hand_over(const struct keeper *keeper, int channel)
+{
+	const struct kept *kept;
+	int error = 0;
+
+	for (kept = keeper->kept; kept && !error; kept = kept->hh.next)
+		error = channel_send_short(channel, CHANNEL_HELD, kept->id, kept->fd);
+	if (!error)
+		error = channel_send_short(channel, CHANNEL_ALL, 0, -1);
+	return !error;
+}
+
+/* In the new process. */
+static void become_daemon(const struct keeper *keeper, int channel)
+{
+	char number[16];
+	sigset_t none;
+
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	snprintf(number, sizeof(number), "%d", channel);
+	fcntl(channel, F_SETFD, 0);
+	setenv(KEEPER_CHANNEL_VARIABLE, number, 1);
+	fexecve(keeper->program, keeper->options->arguments, environ);
+	_exit(127);
+}
+
+static int watch_process(struct keeper *keeper, pid_t pid)
+{
+	int process = (int)syscall(SYS_pidfd_open, pid, 0);
+
+	if (process < 0)
+		return -errno;
+	fcntl(process, F_SETFD, FD_CLOEXEC);
+	keeper->daemon = pid;
+	keeper->has_served = false;
+	keeper->started = ev_time();
+	ev_io_set(&keeper->death, process, EV_READ);
+	ev_io_start(keeper->loop, &keeper->death);
+	return 0;
+}
+
+static int start(struct keeper *keeper)
+{
+	int ends[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends))
+		return -errno;
+	pid_t pid = fork();
+	if (!pid)
+		become_daemon(keeper, ends[1]);
+	int error = pid < 0 ? -errno : 0;
+	close(ends[1]);
+	if (!error)
+		error = watch_process(keeper, pid);
+	if (error) {
+		close(ends[0]);
+		return error;
+	}
+	keeper->is_child = true;
+	hand_over(keeper, ends[0]); /* if it is not there to read it, its death says so */
+	watch_channel(keeper, ends[0]);
+	return 0;
+}
+
+static void start_or_end(struct keeper *keeper)
+{
+	int error = start(keeper);
+
+	if (!error)
+		return;
+	log_error(keeper->log, "keeper: the daemon cannot be started: %s", strerror(-error));
+	keeper->pause = keeper->pause < pause_least ? pause_least : keeper->pause;
+	if (keeper->any_served)
+		ev_timer_again(keeper->loop, &keeper->restart);
+	else
+		ev_break(keeper->loop, EVBREAK_ALL);
+}
+
+static void restart_event(struct ev_loop *loop, ev_timer *timer, int events)
+{
+	(void)events;
+	ev_timer_stop(loop, timer);
+	start_or_end(timer->data);
+}
+
+/* ---- death ---- */
+
+static void describe_death(const struct keeper *keeper, char *text, size_t size)
+{
+	int status;
+
+	if (!keeper->is_child || waitpid(keeper->daemon, &status, 0) < 0)
+		snprintf(text, size, "has died");
+	else if (WIFSIGNALED(status))
+		snprintf(text, size, "has died of signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
+	else
+		snprintf(text, size, "has ended with status %d", WEXITSTATUS(status));
+}
+
+/* The first restart after a while of good service is at once. */
+static void plan_restart(struct keeper *keeper, const char *how)
+{
+	double lived = ev_time() - keeper->started;
+
+	if (keeper->has_served && lived > healthy_seconds)
+		keeper->pause = 0;
+	log_error(keeper->log, "keeper: the daemon (process %ld) %s after %.1f s; started again %s", (long)keeper->daemon, how,
+		  lived, keeper->pause > 0 ? "after a pause" : "at once");
+	keeper->daemon = 0;
+	double pause = keeper->pause;
+	keeper->pause = pause < pause_least ? pause_least : 2 * pause > pause_most ? pause_most : 2 * pause;
+	if (pause > 0) {
+		keeper->restart.repeat = pause;
+		ev_timer_again(keeper->loop, &keeper->restart);
+	} else {
+		start_or_end(keeper);
+	}
+}
+
+static void death_event(struct ev_loop *loop, ev_io *io, int events)
+{
+	struct keeper *keeper = io->data;
+	char how[80];
+
+	(void)events;
+	read_channel(keeper);
+	ev_io_stop(loop, &keeper->channel);
+	close(keeper->channel.fd);
+	ev_io_stop(loop, io);
+	close(io->fd);
+	ev_timer_stop(loop, &keeper->watchdog);
+	describe_death(keeper, how, sizeof(how));
+	if (keeper->ending || !keeper->any_served) {
+		keeper->status = keeper->ending ? EXIT_SUCCESS : EXIT_FAILURE;
+		keeper->daemon = 0;
+		ev_break(loop, EVBREAK_ALL);
+		return;
+	}
+	plan_restart(keeper, how);
+}
+
+static void watchdog_event(struct ev_loop *loop, ev_timer *timer, int events)
+{
+	struct keeper *keeper = timer->data;
+	uint64_t heartbeat;
+
+	(void)events;
+	if (pread(keeper->ledger, &heartbeat, sizeof(heartbeat), offsetof(struct ledger_header, heartbeat)) != sizeof(heartbeat))
+		return;
+	if (heartbeat != keeper->heartbeat) {
+		keeper->heartbeat = heartbeat;
+		keeper->last_change = ev_now(loop);
+		return;
+	}
+	if (ev_now(loop) - keeper->last_change < hang_seconds)
+		return;
+	log_error(keeper->log, "keeper: the daemon (process %ld) does not answer; it is ended", (long)keeper->daemon);
+	kill(keeper->daemon, SIGABRT);
+	keeper->last_change = ev_now(loop);
+}
+
+/* ---- signals ---- */
+
+static void pass_on(struct ev_loop *loop, ev_signal *signal, int events)
+{
+	struct keeper *keeper = signal->data;
+
+	(void)events;
+	if (signal->signum != SIGHUP)
+		keeper->ending = true;
+	if (keeper->daemon)
+		kill(keeper->daemon, signal->signum);
+	else if (keeper->ending)
+		ev_break(loop, EVBREAK_ALL);
+}
+
+static void watch_signal(struct keeper *keeper, ev_signal *watcher, int signum)
+{
+	ev_signal_init(watcher, pass_on, signum);
+	watcher->data = keeper;
+	ev_signal_start(keeper->loop, watcher);
+}
+
+/* ---- the whole ---- */
+
+static int init(struct keeper *keeper)
+{
+	keeper->program = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	if (keeper->program < 0)
+		return -errno;
+	keeper->loop = ev_loop_new(EVFLAG_AUTO);
+	if (!keeper->loop)
+		return -ENOSYS;
+	signal(SIGPIPE, SIG_IGN);
+	ev_init(&keeper->channel, channel_event);
+	keeper->channel.data = keeper;
+	ev_init(&keeper->death, death_event);
+	keeper->death.data = keeper;
+	ev_init(&keeper->restart, restart_event);
+	keeper->restart.data = keeper;
+	keeper->restart.repeat = pause_least;
+	ev_init(&keeper->watchdog, watchdog_event);
+	keeper->watchdog.data = keeper;
+	keeper->watchdog.repeat = heartbeat_seconds;
+	watch_signal(keeper, &keeper->terminate, SIGTERM);
+	watch_signal(keeper, &keeper->interrupt, SIGINT);
+	watch_signal(keeper, &keeper->hangup, SIGHUP);
+	return 0;
+}
+
+static void deinit(struct keeper *keeper)
+{
+	forget_all(keeper);
+	if (keeper->ledger >= 0)
+		close(keeper->ledger);
+	if (keeper->program >= 0)
+		close(keeper->program);
+	if (keeper->loop)
+		ev_loop_destroy(keeper->loop);
+	if (keeper->options->pid_file && keeper->any_served)
+		unlink(keeper->options->pid_file);
+}
+
+static int take_over(struct keeper *keeper)
+{
+	int error = watch_process(keeper, keeper->options->daemon);
+
+	if (error)
+		return error;
+	watch_channel(keeper, keeper->options->channel);
+	return 0;
+}
+
+int keeper_run(const struct keeper_options *options)
+{
+	struct keeper keeper = {.options = options, .log = options->log, .ledger = -1, .program = -1, .status = EXIT_FAILURE};
+	int error = init(&keeper);
+
+	if (!error)
+		error = options->daemon ? take_over(&keeper) : start(&keeper);
+	if (error)
+		log_error(options->log, "keeper: %s", strerror(-error));
+	else
+		ev_run(keeper.loop, 0);
+	deinit(&keeper);
+	return keeper.status;
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <sys/types.h>
+
+#include "base/log.h"
+
+/*
+ * The keeper: a small process that holds the clients' sockets, starts the daemon, and starts it again when it dies
+ * (doc/recovery.md, "The keeper"). It never looks at a byte of what clients say.
+ */
+struct keeper_options {
+	char **arguments; /* of the daemon's command line, ending with NULL; the program is this process's own */
+	struct log *log;
+	const char *pid_file; /* written once a daemon serves, removed at the end */
+
+	/* Called once, when the first daemon serves (may be NULL). */
+	void (*serving)(void *context);
+	void *context;
+
+	/* To take over a daemon whose keeper has died: its process, and the channel to it. Else 0. */
+	pid_t daemon;
+	int channel;
+};
+
+/* The environment variable that tells a daemon the number of its channel's descriptor. */
+#define KEEPER_CHANNEL_VARIABLE "LXENSTORED_CHANNEL"
+
+/*
+ * Keeps daemons until SIGTERM, SIGINT, or until one ends because it was asked to. Returns the exit status: not 0 where the first
+ * daemon never served (it has said why), or if nothing could be started.
+ */
+int keeper_run(const struct keeper_options *options);
