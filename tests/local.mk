@@ -221,6 +221,7 @@ tests_unit_test_advisories_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_advisories_LDADD = $(TEST_LIBS)
 tests_unit_test_limits_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_limits_LDADD = $(TEST_LIBS)
+tests_unit_test_limits_LDFLAGS = -Wl,--wrap=clock_milliseconds -Wl,--wrap=log_write
 tests_unit_test_client_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_client_LDADD = $(TEST_LIBS)
 tests_unit_test_control_CPPFLAGS = $(TEST_CPPFLAGS)

@@ -207,3 +207,8 @@ void domains_quotas_changed(struct domains *domains)
 		domain_quotas_changed(domains, domain);
 	}
 }
+
+uint64_t domain_limit(const struct domain *domain, enum quota quota)
+{
+	return domain->caller.privileged || !domain->quotas.hard[quota] ? UINT64_MAX : domain->quotas.hard[quota];
+}

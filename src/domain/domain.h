@@ -38,7 +38,9 @@ struct domain {
 	bool is_down;	  /* and said that it has shut down */
 	struct domain *unsaved_previous, *unsaved_next;
 	struct budget budgets[QUOTA_COUNT]; /* what its clients use; nodes are counted in the store */
-	UT_hash_handle hh;		    /* by caller.domid */
+	/* clock_milliseconds when the log last said that it reached this limit; 0: never */
+	uint64_t told_at[QUOTA_COUNT], told_softly_at[QUOTA_COUNT];
+	UT_hash_handle hh; /* by caller.domid */
 };
 
 struct domains {
@@ -90,6 +92,9 @@ bool identity_is_known(const struct domain_identity *identity);
 
 /* Are the two, both known, of one domain? */
 bool identity_is_same(const struct domain_identity *left, const struct domain_identity *right);
+
+/* What it may use, exactly; UINT64_MAX: as much as it wants. */
+uint64_t domain_limit(const struct domain *domain, enum quota quota);
 
 /* Quotas were set: its own, or those for all. */
 void domain_quotas_changed(const struct domains *domains, struct domain *domain);

@@ -11,6 +11,7 @@
 struct quota_description {
 	const char *name;
 	const char *meaning;
+	const char *things;
 	uint32_t hard;
 	uint32_t soft; /* 0: has none */
 };
@@ -18,15 +19,16 @@ struct quota_description {
 static const struct quota_description *describe(enum quota quota)
 {
 	static const struct quota_description descriptions[QUOTA_COUNT] = {
-	    [QUOTA_NODES] = {"nodes", "nodes owned by a domain", 1000, 0},
-	    [QUOTA_WATCHES] = {"watches", "watches of a domain", 128, 0},
-	    [QUOTA_OUTSTANDING] = {"outstanding", "unanswered requests of a domain", 20, 0},
-	    [QUOTA_MEMORY] = {"memory", "bytes held for a domain", 2560 * 1024, 2048 * 1024},
-	    [QUOTA_TRANSACTIONS] = {"transactions", "open transactions of a domain", 10, 0},
-	    [QUOTA_TRANSACTION_NODES] = {"transaction-nodes", "nodes touched by one transaction", 1024, 0},
-	    [QUOTA_NODE_PERMISSIONS] = {"node-permissions", "permission entries of a node", 5, 0},
-	    [QUOTA_PATH_MAX] = {"path-max", "bytes of a path", PATH_RELATIVE_MAX, 0},
-	    [QUOTA_NODE_SIZE] = {"node-size", "bytes of a node", 2048, 0},
+	    [QUOTA_NODES] = {"nodes", "nodes owned by a domain", "nodes", 1000, 0},
+	    [QUOTA_WATCHES] = {"watches", "watches of a domain", "watches", 128, 0},
+	    [QUOTA_OUTSTANDING] = {"outstanding", "unanswered requests of a domain", "unanswered requests", 20, 0},
+	    [QUOTA_MEMORY] = {"memory", "bytes held for a domain", "bytes held for it", 2560 * 1024, 2048 * 1024},
+	    [QUOTA_TRANSACTIONS] = {"transactions", "open transactions of a domain", "open transactions", 10, 0},
+	    [QUOTA_TRANSACTION_NODES] = {"transaction-nodes", "nodes touched by one transaction",
+					 "nodes touched by one transaction", 1024, 0},
+	    [QUOTA_NODE_PERMISSIONS] = {"node-permissions", "permission entries of a node", "permission entries of a node", 5, 0},
+	    [QUOTA_PATH_MAX] = {"path-max", "bytes of a path", "bytes of a path", PATH_RELATIVE_MAX, 0},
+	    [QUOTA_NODE_SIZE] = {"node-size", "bytes of a node", "bytes of a node", 2048, 0},
 	};
 
 	return &descriptions[quota];
@@ -54,6 +56,11 @@ int quota_find(const char *name, bool soft, enum quota *out)
 const char *quota_name(enum quota quota)
 {
 	return describe(quota)->name;
+}
+
+const char *quota_things(enum quota quota)
+{
+	return describe(quota)->things;
 }
 
 bool quota_has_soft(enum quota quota)

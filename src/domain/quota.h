@@ -41,6 +41,9 @@ void quotas_init(struct quotas *quotas);
 /* Which quota the name means. STATUS_EINVAL: none, or one that has no soft limit. */
 int quota_find(const char *name, bool soft, enum quota *out);
 const char *quota_name(enum quota quota);
+
+/* What it counts, for a sentence: "watches". */
+const char *quota_things(enum quota quota);
 bool quota_has_soft(enum quota quota);
 
 /* Sets the quota of this name, hard or soft, 0 for no limit; STATUS_EINVAL as quota_find. */

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <utlist.h>
 
+#include "request/limits.h"
 #include "request/request.h"
 #include "wire/ring_page.h"
 
@@ -21,10 +22,13 @@ static bool is_in_transaction(const struct request *request)
 
 int request_path_of(struct request *request, const char *given, size_t len, bool specials, struct path *out)
 {
-	const struct client *client = request->client;
-	size_t limit = client->domain->caller.privileged ? 0 : client->domain->quotas.hard[QUOTA_PATH_MAX];
+	struct domain *domain = request->client->domain;
+	size_t limit = domain->caller.privileged ? 0 : domain->quotas.hard[QUOTA_PATH_MAX];
+	int result = path_canonicalize(given, len, domain->caller.domid, specials, limit, request->path_buffer, out);
 
-	return path_canonicalize(given, len, client->domain->caller.domid, specials, limit, request->path_buffer, out);
+	if (result && limit && !path_canonicalize(given, len, domain->caller.domid, specials, 0, request->path_buffer, out))
+		limit_reached(request->turn, domain, QUOTA_PATH_MAX);
+	return result;
 }
 
 int request_path(struct request *request, bool specials, struct path *out)
@@ -247,16 +251,23 @@ static uint32_t next_transaction_id(struct client *client)
 static int operation_transaction_start(struct request *request, struct reply *reply)
 {
 	struct client *client = request->client;
+	struct domain *domain = client->domain;
+	struct charge number = {&domain->budgets[QUOTA_TRANSACTIONS], 0};
 	struct transaction *transaction;
 
 	if (is_in_transaction(request))
 		return STATUS_EBUSY;
-	if (!client->domain->caller.privileged &&
-	    client->n_transactions >= quota_limit(&client->domain->quotas, QUOTA_TRANSACTIONS))
+	if (charge_set(&number, 1, domain_limit(domain, QUOTA_TRANSACTIONS))) {
+		limit_reached(request->turn, domain, QUOTA_TRANSACTIONS);
 		return STATUS_ENOSPC;
-	int result = transaction_start(request->turn->store, &client->domain->caller, &transaction);
-	if (result)
+	}
+	int result = transaction_start(request->turn->store, &domain->caller, &transaction);
+	if (result) {
+		charge_free(&number);
 		return result;
+	}
+	transaction->number = number;
+	transaction->memory.budget = &domain->budgets[QUOTA_MEMORY];
 	transaction->id = next_transaction_id(client);
 	transaction->owner = client;
 	DL_APPEND2(client->transactions, transaction, owner_previous, owner_next);

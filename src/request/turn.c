@@ -18,6 +18,7 @@
 
 #include "domain/domain_record.h"
 #include "request/departed.h"
+#include "request/limits.h"
 #include "request/release.h"
 #include "request/request.h"
 
@@ -194,6 +195,8 @@ static int run_operation(struct turn *turn, struct client *client, const struct 
 		int result = client_transaction(client, message->header.transaction_id, &request->tree.transaction);
 		if (result)
 			return result;
+		request->tree.transaction->memory_limit = domain_limit(client->domain, QUOTA_MEMORY);
+		request->tree.transaction->limit_reached = TREE_LIMIT_NONE;
 	}
 	return operation->run(request, reply);
 }
@@ -232,6 +235,14 @@ static void note_run(struct turn *turn, struct client *client, const struct mess
 	turn->figures.requests++;
 }
 
+/* The tree has refused a request; was it for a limit? */
+static void tell_limit(struct turn *turn, struct client *client, const struct tree *tree)
+{
+	limit_of_tree_reached(turn, client->domain, tree->limit_reached);
+	if (tree->transaction)
+		limit_of_tree_reached(turn, client->domain, tree->transaction->limit_reached);
+}
+
 /* Runs `message`, the first of the client's input. After a fault the turn has to be put back, then it still is. */
 static int run_message(struct turn *turn, struct client *client, const struct message *message)
 {
@@ -246,6 +257,8 @@ static int run_message(struct turn *turn, struct client *client, const struct me
 	if (fault)
 		return fault;
 	note_run(turn, client, message);
+	if (result == STATUS_ENOSPC || result == STATUS_ENOMEM)
+		tell_limit(turn, client, &request.tree);
 	if (!result)
 		fault = events_append(turn, &request.tree.changes);
 	if (fault)

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <utlist.h>
 
+#include "request/limits.h"
 #include "request/request.h"
 #include "store/watch_record.h"
 #include "wire/ring_page.h"
@@ -65,16 +66,16 @@ static int watch_arguments(struct request *request, struct watch_description *ou
 int operation_watch(struct request *request, struct reply *reply)
 {
 	const struct client *client = request->client;
-	const struct watch_limits limits = {
-	    .number = client->domain->caller.privileged ? UINT64_MAX : quota_limit(&client->domain->quotas, QUOTA_WATCHES),
-	    .memory = UINT64_MAX,
-	};
+	struct domain *domain = client->domain;
+	const struct watch_limits limits = {domain_limit(domain, QUOTA_WATCHES), domain_limit(domain, QUOTA_MEMORY)};
 	struct watch_description description;
 	struct watch *watch;
 	int result = watch_arguments(request, &description);
 
 	if (!result)
 		result = watch_add(client->watches, &description, &limits, &watch);
+	if (result == STATUS_ENOSPC || result == STATUS_ENOMEM)
+		limit_reached(request->turn, domain, result == STATUS_ENOSPC ? QUOTA_WATCHES : QUOTA_MEMORY);
 	if (!result)
 		result = turn_set_watch(request->turn, watch);
 	if (!result)

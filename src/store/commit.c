@@ -111,8 +111,10 @@ static int check_quotas(struct ending *ending)
 	DL_FOREACH2 (ending->transaction->created, entry, created_next) {
 		n_new += !entry->kept;
 		if ((!entry->kept || entry->has_value) &&
-		    tree_is_too_large(ending->limits, caller, entry->value_len, permissions_of(entry).n))
+		    tree_is_too_large(ending->limits, caller, entry->value_len, permissions_of(entry).n)) {
+			ending->transaction->limit_reached = TREE_LIMIT_NODE_SIZE;
 			return STATUS_ENOSPC;
+		}
 	}
 	return caller->privileged || !n_new ? 0 : transaction_check_owned(ending->transaction, n_new, ending->limits->nodes);
 }

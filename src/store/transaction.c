@@ -12,6 +12,7 @@
 #include <string.h>
 #include <utlist.h>
 
+#include "base/arena.h"
 #include "base/buffer.h"
 #include "store/listing.h"
 #include "store/overlay.h"
@@ -41,41 +42,76 @@ struct transaction_entry *transaction_entry(const struct transaction *transactio
 	return entry;
 }
 
-int transaction_reserve(const struct transaction *transaction, const struct path *path, size_t top_len, size_t limit)
+/* Charges `more` bytes, with `less` given back. STATUS_ENOMEM: they are too many. */
+static int pay(struct transaction *transaction, size_t more, size_t less)
+{
+	if (!charge_set(&transaction->memory, transaction->memory.amount + more - less, transaction->memory_limit))
+		return 0;
+	transaction->limit_reached = TREE_LIMIT_MEMORY;
+	return STATUS_ENOMEM;
+}
+
+static void give_back(struct transaction *transaction, size_t size)
+{
+	charge_force(&transaction->memory, transaction->memory.amount - size);
+}
+
+static int refuse_entry(struct transaction *transaction)
+{
+	transaction->limit_reached = TREE_LIMIT_TRANSACTION_NODES;
+	return STATUS_ENOSPC;
+}
+
+int transaction_reserve(struct transaction *transaction, const struct path *path, size_t top_len, size_t limit)
 {
 	struct path ancestor = *path;
 	size_t n = HASH_COUNT(transaction->entries);
 
 	for (; limit && ancestor.len >= top_len; ancestor.len = path_parent_len(&ancestor))
 		n += !transaction_entry(transaction, &ancestor);
-	return limit && n > limit ? STATUS_ENOSPC : 0;
+	return limit && n > limit ? refuse_entry(transaction) : 0;
 }
 
-/* The entry for `path`, made if there is none. */
-static int entry_need(struct transaction *transaction, const struct path *path, size_t limit, struct transaction_entry **out)
+static size_t entry_size(const struct path *path)
 {
-	struct transaction_entry *entry = transaction_entry(transaction, path);
+	return sizeof(struct transaction_entry) + path->len + 1;
+}
 
-	*out = entry;
-	if (entry)
-		return 0;
-	if (limit && HASH_COUNT(transaction->entries) >= limit)
-		return STATUS_ENOSPC;
-	entry = calloc(1, sizeof(*entry));
+static struct transaction_entry *entry_new(struct transaction *transaction, const struct path *path)
+{
+	struct transaction_entry *entry = calloc(1, sizeof(*entry));
 	char *text = entry ? strndup(path->text, path->len) : NULL;
+
 	if (!text) {
 		free(entry);
-		return STATUS_ENOMEM;
+		return NULL;
 	}
 	entry->path = (struct path){text, path->len};
 	HASH_ADD_KEYPTR_BYHASHVALUE(hh, transaction->entries, text, path->len, hash_of(transaction, path), entry);
 	if (!entry->hh.tbl) {
 		free(text);
 		free(entry);
-		return STATUS_ENOMEM;
+		return NULL;
 	}
-	*out = entry;
-	return 0;
+	return entry;
+}
+
+/* The entry for `path`, made if there is none. */
+static int entry_need(struct transaction *transaction, const struct path *path, size_t limit, struct transaction_entry **out)
+{
+	*out = transaction_entry(transaction, path);
+	if (*out)
+		return 0;
+	if (limit && HASH_COUNT(transaction->entries) >= limit)
+		return refuse_entry(transaction);
+	int result = pay(transaction, entry_size(path), 0);
+	if (result)
+		return result;
+	*out = entry_new(transaction, path);
+	if (*out)
+		return 0;
+	give_back(transaction, entry_size(path));
+	return STATUS_ENOMEM;
 }
 
 static void entry_free(struct transaction_entry *entry)
@@ -125,6 +161,7 @@ int transaction_start(struct store *store, const struct caller *caller, struct t
 	transaction->store = store;
 	transaction->caller = *caller;
 	transaction->start_generation = store->generation;
+	transaction->memory_limit = UINT64_MAX;
 	int error = snapshot_take(store, transaction, &transaction->snapshot);
 	if (error) {
 		free(transaction);
@@ -150,7 +187,8 @@ void transaction_free(struct transaction *transaction)
 		HASH_DEL(transaction->entries, entry);
 		entry_free(entry);
 	}
-	free(transaction->names);
+	charge_free(&transaction->number);
+	charge_free(&transaction->memory);
 	free(transaction);
 }
 
@@ -349,8 +387,8 @@ static int list_of_state(struct transaction *transaction, const struct path *pat
 	return listing_get(transaction->store, txn, path, &node, limit, out);
 }
 
-int transaction_list(struct transaction *transaction, const struct path *path, size_t limit, const char **names, size_t *len,
-		     uint64_t *generation)
+int transaction_list(struct transaction *transaction, const struct path *path, size_t limit, struct arena *arena,
+		     const char **names, size_t *len, uint64_t *generation)
 {
 	const struct transaction_entry *entry = transaction_entry(transaction, path);
 	uint64_t serial = list_serial(transaction, path);
@@ -377,10 +415,12 @@ int transaction_list(struct transaction *transaction, const struct path *path, s
 		result = STATUS_ENOMEM;
 	if (!result && limit && buffer.len > limit)
 		result = STATUS_E2BIG;
-	free(transaction->names);
-	transaction->names = buffer.bytes;
-	*names = buffer.bytes;
+	if (!result)
+		*names = arena_copy(arena, buffer.bytes, buffer.len);
+	if (!result && !*names)
+		result = STATUS_ENOMEM;
 	*len = buffer.len;
+	buffer_deinit(&buffer);
 	*generation = private_generation(transaction, serial, listing);
 	return result;
 }
@@ -394,26 +434,47 @@ static void mark_changed(struct transaction *transaction, struct transaction_ent
 	entry->changed = true;
 }
 
-static void *copy_of(const void *bytes, size_t len)
+/* Puts a copy of `bytes` in the place of *what, which had *what_len. */
+static int replace(struct transaction *transaction, void **what, size_t *what_len, const void *bytes, size_t len)
 {
-	void *copy = malloc(len ? len : 1);
+	int result = pay(transaction, len, *what_len);
+	void *copy = result ? NULL : malloc(len ? len : 1);
 
-	if (copy && len)
+	if (result)
+		return result;
+	if (!copy) {
+		charge_force(&transaction->memory, transaction->memory.amount - len + *what_len);
+		return STATUS_ENOMEM;
+	}
+	if (len)
 		memcpy(copy, bytes, len);
-	return copy;
+	free(*what);
+	*what = copy;
+	*what_len = len;
+	return 0;
+}
+
+static int replace_permissions(struct transaction *transaction, struct transaction_entry *entry,
+			       const struct permission *permissions, size_t n)
+{
+	void *what = entry->permissions;
+	size_t what_len = entry->n_permissions * sizeof(*permissions);
+	int result = replace(transaction, &what, &what_len, permissions, n * sizeof(*permissions));
+
+	entry->permissions = what;
+	entry->n_permissions = what_len / sizeof(*permissions);
+	return result;
 }
 
 int transaction_write(struct transaction *transaction, const struct path *path, const void *value, size_t len, size_t limit)
 {
 	struct transaction_entry *entry;
 	int result = entry_need(transaction, path, limit, &entry);
-	void *copy = result ? NULL : copy_of(value, len);
 
-	if (!copy)
-		return result ? result : STATUS_ENOMEM;
-	free(entry->value);
-	entry->value = copy;
-	entry->value_len = len;
+	if (!result)
+		result = replace(transaction, &entry->value, &entry->value_len, value, len);
+	if (result)
+		return result;
 	entry->has_value = true;
 	mark_changed(transaction, entry);
 	return 0;
@@ -424,13 +485,11 @@ int transaction_set_permissions(struct transaction *transaction, const struct pa
 {
 	struct transaction_entry *entry;
 	int result = entry_need(transaction, path, limit, &entry);
-	void *copy = result ? NULL : copy_of(permissions, n * sizeof(*permissions));
 
-	if (!copy)
-		return result ? result : STATUS_ENOMEM;
-	free(entry->permissions);
-	entry->permissions = copy;
-	entry->n_permissions = n;
+	if (!result)
+		result = replace_permissions(transaction, entry, permissions, n);
+	if (result)
+		return result;
 	entry->has_permissions = true;
 	mark_changed(transaction, entry);
 	return 0;
@@ -445,20 +504,12 @@ int transaction_create(struct transaction *transaction, const struct path *path,
 	if (entry && entry->present)
 		return 0;
 	int result = entry_need(transaction, path, limit, &entry);
-	void *value_copy = result ? NULL : copy_of(value, len);
-	void *permissions_copy = result ? NULL : copy_of(permissions, n * sizeof(*permissions));
-
-	if (!value_copy || !permissions_copy) {
-		free(value_copy);
-		free(permissions_copy);
-		return result ? result : STATUS_ENOMEM;
-	}
-	free(entry->value);
-	free(entry->permissions);
-	entry->value = value_copy;
-	entry->value_len = len;
-	entry->permissions = permissions_copy;
-	entry->n_permissions = n;
+	if (!result)
+		result = replace(transaction, &entry->value, &entry->value_len, value, len);
+	if (!result)
+		result = replace_permissions(transaction, entry, permissions, n);
+	if (result)
+		return result;
 	entry->present = true;
 	if (implied && !transaction_clears(transaction, path))
 		entry->ensured = true;
@@ -531,5 +582,8 @@ int transaction_check_owned(struct transaction *transaction, size_t n_new, uint6
 			return result;
 		removed += count;
 	}
-	return n_new > removed && owned + n_new - removed > nodes ? STATUS_ENOSPC : 0;
+	if (n_new <= removed || owned + n_new - removed <= nodes)
+		return 0;
+	transaction->limit_reached = TREE_LIMIT_NODES;
+	return STATUS_ENOSPC;
 }

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/budget.h"
 #include "store/changes.h"
 #include "store/node.h"
 #include "store/store.h"
@@ -19,6 +20,16 @@
 struct transaction_entry;
 struct tree_limits;
 
+/* The limits that an operation on nodes may reach. */
+enum tree_limit {
+	TREE_LIMIT_NONE,
+	TREE_LIMIT_NODES,
+	TREE_LIMIT_NODE_SIZE,
+	TREE_LIMIT_NODE_PERMISSIONS,
+	TREE_LIMIT_TRANSACTION_NODES,
+	TREE_LIMIT_MEMORY /* of transactions */
+};
+
 struct transaction {
 	struct store *store;
 	uint32_t id; /* of the client; for the caller of transaction_start to use */
@@ -26,7 +37,12 @@ struct transaction {
 	struct snapshot *snapshot; /* NULL: validated mode */
 	uint64_t start_generation;
 	bool doomed; /* will end in EAGAIN */
-	bool ended;  /* by a commit that is not yet valid; see transaction_commit */
+	enum tree_limit
+	    limit_reached; /* why the last of its requests was refused with STATUS_ENOSPC or STATUS_ENOMEM, if it was */
+	struct charge number,
+	    memory;	       /* for the caller of transaction_start to set; memory: bytes of what it observes and changes */
+	uint64_t memory_limit; /* of the budget of `memory` */
+	bool ended;	       /* by a commit that is not yet valid; see transaction_commit */
 
 	struct transaction_entry *entries; /* hash by path: what is observed or overlaid */
 	struct transaction_entry *created; /* present in the overlay only, in the order of creation */
@@ -34,7 +50,6 @@ struct transaction {
 	struct transaction_entry *cleared; /* whose nodes in the state read are removed with all below */
 	size_t n_created, n_cleared;
 	uint64_t list_serial; /* counts changes of lists of children in the overlay */
-	char *names;	      /* of the last list that was put together */
 
 	struct transaction *previous, *next;		       /* of the store, oldest first */
 	struct transaction *snapshot_previous, *snapshot_next; /* of the snapshot */
@@ -42,7 +57,8 @@ struct transaction {
 	void *owner;
 };
 
-/* Begins one; the turn must have changed nothing (commit first). -ENOMEM, -EIO. *out: freed by transaction_free. */
+/* Begins one, without a limit of memory; the turn must have changed nothing (commit first). -ENOMEM, -EIO. *out: freed by
+ * transaction_free. */
 int transaction_start(struct store *store, const struct caller *caller, struct transaction **out);
 void transaction_free(struct transaction *transaction); /* accepts NULL; what it changed is forgotten */
 
@@ -68,7 +84,8 @@ int transaction_look(struct transaction *transaction, const struct path *path, s
 /*
  * Notes what an answer about the node at `path`, which transaction_look has just found as `node`, showed. Does nothing for what
  * the overlay hides. OBSERVE_ABSENCE comes alone: it has found none, and `node` is the nearest above that there is, NULL if the
- * transaction made that. STATUS_ENOSPC: more entries than `limit` (0: no limit); STATUS_ENOMEM.
+ * transaction made that. STATUS_ENOSPC: more entries than `limit` (0: no limit); STATUS_ENOMEM: there is no memory, or more would
+ * be used than memory_limit.
  */
 int transaction_observe(struct transaction *transaction, const struct path *path, const struct node *node, unsigned kinds,
 			size_t limit);
@@ -79,9 +96,9 @@ int transaction_observe(struct transaction *transaction, const struct path *path
  */
 void transaction_show(struct transaction *transaction, const struct path *path);
 
-/* Names as tree_list gives them, of a node that is there; valid until the next call. */
-int transaction_list(struct transaction *transaction, const struct path *path, size_t limit, const char **names, size_t *len,
-		     uint64_t *generation);
+/* Names as tree_list gives them, of a node that is there; valid as long as the arena, and until the next list of the store. */
+int transaction_list(struct transaction *transaction, const struct path *path, size_t limit, struct arena *arena,
+		     const char **names, size_t *len, uint64_t *generation);
 
 /*
  * STATUS_ENOSPC: with `n_new` nodes of its own more, and without those that its removals take, the caller would own more than
@@ -93,7 +110,7 @@ int transaction_check_owned(struct transaction *transaction, size_t n_new, uint6
  * STATUS_ENOSPC if entries for `path` and those above it down to `top_len` bytes would exceed `limit` (0: none): so that an
  * operation fails before its first change.
  */
-int transaction_reserve(const struct transaction *transaction, const struct path *path, size_t top_len, size_t limit);
+int transaction_reserve(struct transaction *transaction, const struct path *path, size_t top_len, size_t limit);
 
 /* Changes of the overlay; the node is there (write, set_permissions, remove) or is not but its parent is (create). */
 int transaction_write(struct transaction *transaction, const struct path *path, const void *value, size_t len, size_t limit);

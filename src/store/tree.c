@@ -160,7 +160,7 @@ int tree_list(struct tree *tree, const struct path *path, size_t limit, struct t
 	if (result)
 		return result;
 	if (tree->transaction)
-		return transaction_list(tree->transaction, path, limit, &out->bytes, &out->len, &out->generation);
+		return transaction_list(tree->transaction, path, limit, tree->arena, &out->bytes, &out->len, &out->generation);
 	result = listing_get(tree->store, store_view(tree->store), path, &node, limit, &listing);
 	if (!result)
 		*out = (struct tree_names){listing->names, listing->len, listing->generation};
@@ -172,6 +172,12 @@ int tree_list(struct tree *tree, const struct path *path, size_t limit, struct t
 bool tree_is_too_large(const struct tree_limits *limits, const struct caller *caller, size_t value_len, size_t n_permissions)
 {
 	return !caller->privileged && value_len + n_permissions * PERMISSION_ENTRY_CHARGE > limits->node_size;
+}
+
+static int refuse(struct tree *tree, enum tree_limit limit)
+{
+	tree->limit_reached = limit;
+	return STATUS_ENOSPC;
 }
 
 static bool too_large(const struct tree *tree, size_t value_len, size_t n_permissions)
@@ -191,7 +197,7 @@ static int set_value(struct tree *tree, const struct path *path, const struct no
 	struct change *change;
 
 	if (too_large(tree, value_len, node->n_permissions))
-		return STATUS_ENOSPC;
+		return refuse(tree, TREE_LIMIT_NODE_SIZE);
 	if (tree->transaction)
 		return transaction_write(tree->transaction, path, value, value_len, transaction_limit(tree));
 	int result = note_change(tree, path, node->permissions, node->n_permissions, &change);
@@ -213,7 +219,7 @@ static int check_nodes(struct tree *tree, size_t n)
 		return transaction_check_owned(tree->transaction, tree->transaction->n_created + n, tree->limits->nodes);
 	if (!txn || node_account(tree->store, txn, tree->caller.domid, &owned))
 		return -EIO;
-	return owned + n > tree->limits->nodes ? STATUS_ENOSPC : 0;
+	return owned + n > tree->limits->nodes ? refuse(tree, TREE_LIMIT_NODES) : 0;
 }
 
 static int create_one(struct tree *tree, const struct path *path, const struct permission_list *permissions, const void *value,
@@ -237,7 +243,7 @@ static int create(struct tree *tree, const struct path *path, const struct gap *
 	if (!tree->caller.privileged)
 		((struct permission *)(uintptr_t)inherited.entries)->domid = tree->caller.domid;
 	if (too_large(tree, value_len, inherited.n))
-		return STATUS_ENOSPC;
+		return refuse(tree, TREE_LIMIT_NODE_SIZE);
 	for (size_t i = gap->ancestor.len > 1 ? gap->ancestor.len : 0; i < path->len; i++)
 		n_new += path->text[i] == '/';
 	int result = check_nodes(tree, n_new);
@@ -318,8 +324,10 @@ int tree_set_permissions(struct tree *tree, const struct path *path, const struc
 	if (!tree->caller.privileged) {
 		if (permissions[0].domid != node.permissions[0].domid)
 			return STATUS_EPERM;
-		if (n > tree->limits->node_permissions || too_large(tree, node.value_len, n))
-			return STATUS_ENOSPC;
+		if (n > tree->limits->node_permissions)
+			return refuse(tree, TREE_LIMIT_NODE_PERMISSIONS);
+		if (too_large(tree, node.value_len, n))
+			return refuse(tree, TREE_LIMIT_NODE_SIZE);
 	}
 	if (tree->transaction)
 		return transaction_set_permissions(tree->transaction, path, permissions, n, transaction_limit(tree));

@@ -33,6 +33,7 @@ struct tree {
 	const struct tree_limits *limits;
 	const struct watched_paths *watched; /* NULL: nobody watches */
 	struct arena *arena;		     /* of the request */
+	enum tree_limit limit_reached; /* why the request was refused with STATUS_ENOSPC; see transaction->limit_reached too */
 	struct changes changes;
 };
 

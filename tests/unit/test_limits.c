@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Quotas of the unprivileged: exactly the number is allowed, one more is refused, and what was given back may be used again. */
 #include <check.h>
+#include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,8 +12,43 @@
 
 #define HOME "/local/domain/1"
 
+/* ---- time and the log, as the daemon has them ---- */
+
+uint64_t __wrap_clock_milliseconds(void);
+void __wrap_log_write(struct log *log, enum log_level level, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+static uint64_t now;
+static char told[4096]; /* lines of the log */
+
+uint64_t __wrap_clock_milliseconds(void)
+{
+	return now;
+}
+
+void __wrap_log_write(struct log *log, enum log_level level, const char *format, ...)
+{
+	size_t len = strlen(told);
+	va_list arguments;
+
+	(void)log;
+	(void)level;
+	va_start(arguments, format);
+	vsnprintf(told + len, sizeof(told) - len - 1, format, arguments);
+	va_end(arguments);
+	strcat(told, "\n");
+}
+
+/* What the log has said since this was last asked. */
+static void check_told(const char *expected)
+{
+	ck_assert_str_eq(told, expected);
+	*told = 0;
+}
+
 static void open_home(void)
 {
+	now = 0;
+	*told = 0;
 	scene_open();
 	scene_node(HOME, "", "n1");
 }
@@ -340,6 +377,210 @@ START_TEST(the_quota_of_a_path_is_2048_at_first)
 }
 END_TEST
 
+/* ---- of all connections together ---- */
+
+START_TEST(watches_of_all_connections_of_a_domain_count)
+{
+	struct world_client *other = world_client(&scene.world, WORLD_GUEST, false);
+
+	scene_quota("watches", 3);
+	ck_assert_str_eq(add_watch(scene.guest, 1), "");
+	ck_assert_str_eq(add_watch(other, 1), "");
+	ck_assert_str_eq(add_watch(other, 2), "");
+	ck_assert_str_eq(add_watch(scene.guest, 2), "ENOSPC");
+	world_client_close(other);
+	ck_assert_str_eq(add_watch(scene.guest, 2), "");
+	ck_assert_str_eq(add_watch(scene.guest, 3), "");
+	ck_assert_str_eq(add_watch(scene.guest, 4), "ENOSPC");
+}
+END_TEST
+
+START_TEST(transactions_of_all_connections_of_a_domain_count)
+{
+	struct world_client *other = world_client(&scene.world, WORLD_GUEST, false);
+
+	scene_quota("transactions", 2);
+	ck_assert_uint_ne(world_transaction(scene.guest), 0);
+	ck_assert_uint_ne(world_transaction(other), 0);
+	scene_error(scene.guest, "ENOSPC", MESSAGE_TRANSACTION_START, 0, "");
+	scene_error(other, "ENOSPC", MESSAGE_TRANSACTION_START, 0, "");
+	world_client_close(other);
+	scene_ok(scene.guest, MESSAGE_TRANSACTION_START, 0, "");
+}
+END_TEST
+
+START_TEST(a_transaction_ended_in_a_turn_that_failed_still_counts)
+{
+	scene_quota("transactions", 1);
+	uint32_t id = world_transaction(scene.guest);
+	scene_write(scene.guest, id, "in", "1");
+	world_send(scene.guest, MESSAGE_TRANSACTION_END, id, "T", 2);
+	world_run(&scene.world);
+	store_failed(scene.world.turn.store, ENOSPC);
+	world_commit(&scene.world);
+	scene_replied(scene.guest, "");
+	scene_ok(scene.guest, MESSAGE_TRANSACTION_START, 0, "");
+	scene_error(scene.guest, "ENOSPC", MESSAGE_TRANSACTION_START, 0, "");
+}
+END_TEST
+
+/* ---- memory ---- */
+
+START_TEST(what_transactions_change_takes_from_the_memory_of_the_domain)
+{
+	const struct budget *memory = &scene.guest->client.domain->budgets[QUOTA_MEMORY];
+	static char value[1500];
+	int n = 0;
+
+	memset(value, 'v', sizeof(value) - 1);
+	scene_quota("memory", 20000);
+	uint32_t a = world_transaction(scene.guest), b = world_transaction(scene.guest);
+	const char *error = "";
+	while (!*error && n < 100) {
+		char path[16];
+		snprintf(path, sizeof(path), "%d", n);
+		error = world_write(scene.guest, n++ % 2 ? a : b, path, value);
+	}
+	ck_assert_str_eq(error, "ENOMEM");
+	ck_assert_int_gt(n, 8);
+	ck_assert_int_lt(n, 15);
+	ck_assert_uint_le(memory->used, 20000);
+	/* What is refused has done nothing; what takes no more memory is allowed. */
+	scene_write(scene.guest, b, "0", "short");
+	scene_ok(scene.guest, MESSAGE_TRANSACTION_END, a, "F");
+	scene_write(scene.guest, b, "again", value);
+	scene_ok(scene.guest, MESSAGE_TRANSACTION_END, b, "T");
+	ck_assert_uint_eq(memory->used, 0);
+}
+END_TEST
+
+START_TEST(what_transactions_look_at_takes_from_the_memory_of_the_domain)
+{
+	make_nodes(scene.guest, 0, HOME, 0, 40);
+	scene_quota("memory", 10000);
+	uint32_t id = world_transaction(scene.guest);
+	int n = 0;
+	const char *error = "";
+	while (!*error && n < 40) {
+		char path[16];
+		snprintf(path, sizeof(path), "%d", n++);
+		error = world_try(scene.guest, MESSAGE_READ, id, path);
+	}
+	ck_assert_str_eq(error, "ENOMEM");
+	scene_ok(scene.guest, MESSAGE_TRANSACTION_END, id, "T");
+}
+END_TEST
+
+START_TEST(watches_take_from_the_memory_of_the_domain)
+{
+	static char watch[3000];
+
+	scene_quota("memory", 10000);
+	memset(watch, 't', sizeof(watch) - 1);
+	memcpy(watch, "/|1", 3);
+	scene_ok(scene.guest, MESSAGE_WATCH, 0, watch);
+	watch[2] = '2';
+	scene_ok(scene.guest, MESSAGE_WATCH, 0, watch);
+	watch[2] = '3';
+	scene_ok(scene.guest, MESSAGE_WATCH, 0, watch);
+	watch[2] = '4';
+	scene_error(scene.guest, "ENOMEM", MESSAGE_WATCH, 0, watch);
+	watch[2] = '2';
+	scene_ok(scene.guest, MESSAGE_UNWATCH, 0, watch);
+	watch[2] = '4';
+	scene_ok(scene.guest, MESSAGE_WATCH, 0, watch);
+}
+END_TEST
+
+START_TEST(the_memory_of_the_privileged_is_not_limited)
+{
+	static char watch[3000];
+
+	scene_quota("memory", 10000);
+	memset(watch, 't', sizeof(watch) - 1);
+	memcpy(watch, "/|1", 3);
+	for (int i = 0; i < 20; i++) {
+		watch[2] = (char)('A' + i);
+		scene_ok(scene.root, MESSAGE_WATCH, 0, watch);
+	}
+}
+END_TEST
+
+/* ---- the log ---- */
+
+START_TEST(a_domain_that_reaches_a_limit_is_named_with_it_once_a_minute)
+{
+	scene_quota("watches", 1);
+	add_watch(scene.guest, 0);
+	check_told("");
+	now = 1000;
+	ck_assert_str_eq(add_watch(scene.guest, 1), "ENOSPC");
+	check_told("domain 1 has reached its limit of 1 watches (quota watches)\n");
+	ck_assert_str_eq(add_watch(scene.guest, 1), "ENOSPC");
+	now = 60999;
+	ck_assert_str_eq(add_watch(scene.guest, 1), "ENOSPC");
+	check_told("");
+	now = 61000;
+	ck_assert_str_eq(add_watch(scene.guest, 1), "ENOSPC");
+	check_told("domain 1 has reached its limit of 1 watches (quota watches)\n");
+}
+END_TEST
+
+START_TEST(each_limit_is_told_for_itself)
+{
+	struct world_client *third = world_client(&scene.world, 3, false);
+	uint32_t id;
+
+	scene_quota("watches", 0);
+	scene_quota("nodes", 1);
+	scene_error(scene.guest, "ENOSPC", MESSAGE_MKDIR, 0, "a");
+	check_told("domain 1 has reached its limit of 1 nodes (quota nodes)\n");
+	scene_quota("nodes", 100);
+	scene_quota("node-size", 20);
+	scene_write_error(scene.guest, "ENOSPC", 0, "b", "a value of more than twenty bytes");
+	check_told("domain 1 has reached its limit of 20 bytes of a node (quota node-size)\n");
+	scene_write(scene.guest, 0, "b", "value");
+	scene_quota("node-permissions", 1);
+	scene_error(scene.guest, "ENOSPC", MESSAGE_SET_PERMS, 0, "b|n1|r0");
+	check_told("domain 1 has reached its limit of 1 permission entries of a node (quota node-permissions)\n");
+	scene_quota("transaction-nodes", 1);
+	id = world_transaction(scene.guest);
+	scene_ok(scene.guest, MESSAGE_READ, id, "b");
+	scene_error(scene.guest, "ENOSPC", MESSAGE_MKDIR, id, "c");
+	check_told("domain 1 has reached its limit of 1 nodes touched by one transaction (quota transaction-nodes)\n");
+	scene_quota("transactions", 1);
+	scene_error(scene.guest, "ENOSPC", MESSAGE_TRANSACTION_START, 0, "");
+	check_told("domain 1 has reached its limit of 1 open transactions (quota transactions)\n");
+	scene_quota("path-max", 3);
+	scene_error(scene.guest, "EINVAL", MESSAGE_READ, 0, "long");
+	check_told("domain 1 has reached its limit of 3 bytes of a path (quota path-max)\n");
+	scene_error(scene.guest, "EINVAL", MESSAGE_READ, 0, "no path");
+	scene_ok(third, MESSAGE_TRANSACTION_START, 0, "");
+	scene_error(third, "ENOSPC", MESSAGE_TRANSACTION_START, 0, "");
+	check_told("domain 3 has reached its limit of 1 open transactions (quota transactions)\n");
+}
+END_TEST
+
+START_TEST(a_limit_met_at_the_end_of_a_transaction_is_told_too)
+{
+	uint32_t id = world_transaction(scene.guest);
+
+	scene_write(scene.guest, id, "a", "1");
+	scene_quota("nodes", 1);
+	scene_error(scene.guest, "ENOSPC", MESSAGE_TRANSACTION_END, id, "T");
+	check_told("domain 1 has reached its limit of 1 nodes (quota nodes)\n");
+}
+END_TEST
+
+START_TEST(what_fails_for_other_reasons_names_no_limit)
+{
+	scene_error(scene.guest, "EACCES", MESSAGE_MKDIR, 0, "/tool/a");
+	scene_error(scene.guest, "ENOENT", MESSAGE_READ, 0, "missing");
+	scene_error(scene.guest, "EINVAL", MESSAGE_READ, 0, "//");
+	check_told("");
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("limits");
@@ -369,6 +610,17 @@ int main(void)
 	tcase_add_test(tcase, a_guests_node_may_have_exactly_as_many_entries_as_the_quota);
 	tcase_add_test(tcase, a_path_of_a_guest_may_have_exactly_the_quota_behind_its_domain);
 	tcase_add_test(tcase, the_quota_of_a_path_is_2048_at_first);
+	tcase_add_test(tcase, watches_of_all_connections_of_a_domain_count);
+	tcase_add_test(tcase, transactions_of_all_connections_of_a_domain_count);
+	tcase_add_test(tcase, a_transaction_ended_in_a_turn_that_failed_still_counts);
+	tcase_add_test(tcase, what_transactions_change_takes_from_the_memory_of_the_domain);
+	tcase_add_test(tcase, what_transactions_look_at_takes_from_the_memory_of_the_domain);
+	tcase_add_test(tcase, watches_take_from_the_memory_of_the_domain);
+	tcase_add_test(tcase, the_memory_of_the_privileged_is_not_limited);
+	tcase_add_test(tcase, a_domain_that_reaches_a_limit_is_named_with_it_once_a_minute);
+	tcase_add_test(tcase, each_limit_is_told_for_itself);
+	tcase_add_test(tcase, a_limit_met_at_the_end_of_a_transaction_is_told_too);
+	tcase_add_test(tcase, what_fails_for_other_reasons_names_no_limit);
 	suite_add_tcase(suite, tcase);
 	return suite_run(suite);
 }
