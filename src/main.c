@@ -11,6 +11,8 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "handover/keeper.h"
+#include "handover/kept.h"
 #include "options.h"
 #include "server.h"
 
@@ -43,8 +45,8 @@ static int go_to_background(int *ready)
 	return 0;
 }
 
-/* From now on nobody waits at the terminal. Whoever waits for the start learns of it last, when nothing of his is held. */
-static void leave_terminal(struct log *log, int ready)
+/* From now on nobody waits at the terminal. */
+static void leave_terminal(struct log *log)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
@@ -55,9 +57,6 @@ static void leave_terminal(struct log *log, int ready)
 		dup2(null, fd);
 	if (null > 2)
 		close(null);
-	if (write(ready, "", 1) != 1)
-		log_warning(log, "whoever started the daemon is gone");
-	close(ready);
 }
 
 static int write_pid_file(struct log *log, const char *path)
@@ -114,37 +113,108 @@ static int start_trace(struct log *log, const struct options *options, const cha
 	return error;
 }
 
-static int serve(const struct options *options, struct log *log)
+/* What starting needs besides the options: names that do not depend on a directory, and who waits. */
+struct start {
+	const struct options *options;
+	struct log *log;
+	const char *pid_file, *trace_file;
+	char pid_default[FILE_NAME_SIZE], pid_buffer[FILE_NAME_SIZE], trace_buffer[FILE_NAME_SIZE];
+	int ready; /* see go_to_background; -1: in the foreground */
+};
+
+/* It serves: whoever has started it learns of it. */
+static void started(void *context)
 {
-	char buffer[FILE_NAME_SIZE], pid_buffer[FILE_NAME_SIZE], trace_buffer[FILE_NAME_SIZE];
-	const char *pid_file = pid_file_path(options, buffer, sizeof(buffer)), *trace_file = options->trace_file;
+	const struct start *start = context;
+
+	if (start->options->output_pid)
+		printf("%ld\n", (long)getpid());
+	fflush(stdout);
+	if (start->ready < 0)
+		return;
+	/* Whoever waits for the start learns of it last, when nothing of his is held. */
+	leave_terminal(start->log);
+	if (write(start->ready, "", 1) != 1)
+		log_warning(start->log, "whoever started the daemon is gone");
+	close(start->ready);
+}
+
+static void log_ignored(const struct start *start)
+{
+	for (size_t i = 0; i < start->options->n_ignored; i++)
+		log_notice(start->log, "option --%s is accepted and means nothing here", start->options->ignored[i]);
+}
+
+/* The daemon itself; `keeper`: NULL without. */
+static int serve(struct start *start, struct kept_daemon *keeper)
+{
 	struct server *server = NULL;
-	int ready = -1;
-	int error = make_absolute(log, &pid_file, pid_buffer);
+	int error = start_trace(start->log, start->options, start->trace_file);
 
 	if (!error)
-		error = make_absolute(log, &trace_file, trace_buffer);
-	if (!error && !options->no_fork)
-		error = go_to_background(&ready);
-	if (!error)
-		error = start_trace(log, options, trace_file);
-	if (!error)
-		error = server_new(options, log, &server);
-	if (!error)
-		error = write_pid_file(log, pid_file);
+		error = server_new(start->options, keeper, start->log, &server);
+	if (!error && !keeper)
+		error = write_pid_file(start->log, start->pid_file);
 	if (!error) {
-		for (size_t i = 0; i < options->n_ignored; i++)
-			log_notice(log, "option --%s is accepted and means nothing here", options->ignored[i]);
-		if (options->output_pid)
-			printf("%ld\n", (long)getpid());
-		fflush(stdout);
-		if (!options->no_fork)
-			leave_terminal(log, ready);
+		log_ignored(start);
+		if (keeper && !start->options->no_fork)
+			leave_terminal(start->log);
+		if (keeper)
+			server_join_keeper(server, keeper);
+		else
+			started(start);
 		server_run(server);
-		unlink(pid_file);
+		if (keeper)
+			kept_daemon_ending(keeper);
+		else
+			unlink(start->pid_file);
 	}
 	server_free(server);
 	return error ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+/* As the child of a keeper. */
+static int serve_kept(struct start *start, const char *channel)
+{
+	struct kept_daemon *keeper;
+	int error = kept_daemon_open(atoi(channel), start->log, &keeper);
+
+	if (strstr(channel, KEEPER_AGAIN))
+		start->log->foreground = start->options->no_fork;
+	if (error) {
+		log_error(start->log, "no keeper answers: %s", strerror(-error));
+		return EXIT_FAILURE;
+	}
+	unsetenv(KEEPER_CHANNEL_VARIABLE);
+	int status = serve(start, keeper);
+	kept_daemon_close(keeper);
+	return status;
+}
+
+static int run(const struct options *options, char **arguments, struct log *log)
+{
+	struct start start = {.options = options, .log = log, .trace_file = options->trace_file, .ready = -1};
+	const char *channel = getenv(KEEPER_CHANNEL_VARIABLE);
+
+	start.pid_file = pid_file_path(options, start.pid_default, sizeof(start.pid_default));
+	int error = make_absolute(log, &start.pid_file, start.pid_buffer);
+	if (!error)
+		error = make_absolute(log, &start.trace_file, start.trace_buffer);
+	if (!error && channel && !options->no_keeper)
+		return serve_kept(&start, channel);
+	if (!error && !options->no_fork)
+		error = go_to_background(&start.ready);
+	if (error)
+		return EXIT_FAILURE;
+	if (options->no_keeper)
+		return serve(&start, NULL);
+	return keeper_run(&(struct keeper_options){
+	    .arguments = arguments,
+	    .log = log,
+	    .pid_file = start.pid_file,
+	    .serving = started,
+	    .context = &start,
+	});
 }
 
 int main(int argc, char **argv)
@@ -164,7 +234,7 @@ int main(int argc, char **argv)
 	}
 	/* Messages of the start go to the terminal in any case. */
 	log_init(&log, true);
-	int status = serve(&options, &log);
+	int status = run(&options, argv, &log);
 	log_deinit(&log);
 	return status;
 }

@@ -24,6 +24,7 @@
 #include "front/xen.h"
 #include "request/departed.h"
 #include "request/release.h"
+#include "handover/kept.h"
 #include "request/turn.h"
 
 enum { FILE_NAME_SIZE = 4096, LOCK_TRIES = 100 /* in a second */ };
@@ -42,6 +43,7 @@ struct server {
 	struct ring_front *rings; /* NULL with --no-xen */
 	struct socket_front *socket;
 	char run_directory[FILE_NAME_SIZE];
+	char ledger_path[FILE_NAME_SIZE];
 };
 
 /* ---- places ---- */
@@ -103,16 +105,46 @@ static int open_ledger(const char *path, struct ledger **out)
 	return error;
 }
 
+static void note_damaged(void *context, uint64_t connection_id, const char *what)
+{
+	struct log *log = context;
+
+	log_error(log, "ledger: connection %llu has ended: %s", (unsigned long long)connection_id, what);
+}
+
+/* Rings are begun anew for now. */
+static void drop_rings(struct ledger *ledger)
+{
+	struct ledger_found found;
+	uint32_t index = 0;
+
+	while (ledger_find(ledger, &index, &found))
+		if (found.connection_id <= UINT16_MAX)
+			ledger_drop(ledger, &found);
+}
+
+static int recover_ledger(struct server *server)
+{
+	struct store *store = server->turn.store;
+	struct ledger *ledger = server->turn.ledger;
+	int result = ledger_recover(ledger, store->meta.id, store_last_commit(store), note_damaged, server->log);
+
+	if (result)
+		return result < 0 ? result : ledger_begin(ledger, store->meta.id);
+	drop_rings(ledger);
+	return 0;
+}
+
 static int open_store(struct server *server, const struct options *options)
 {
-	char store_path[FILE_NAME_SIZE], ledger_path[FILE_NAME_SIZE], boot_id[40];
+	char store_path[FILE_NAME_SIZE], boot_id[40], *ledger_path = server->ledger_path;
 	int error = 0;
 
 	if (options->store)
 		error = snprintf(store_path, sizeof(store_path), "%s", options->store) >= FILE_NAME_SIZE ? -ENAMETOOLONG : 0;
 	else
 		error = join(store_path, server->run_directory, "store.mdb");
-	if (!error && snprintf(ledger_path, sizeof(ledger_path), "%s-ledger", store_path) >= FILE_NAME_SIZE)
+	if (!error && snprintf(ledger_path, FILE_NAME_SIZE, "%s-ledger", store_path) >= FILE_NAME_SIZE)
 		error = -ENAMETOOLONG;
 	if (!error)
 		error = open_ledger(ledger_path, &server->turn.ledger);
@@ -135,7 +167,7 @@ static int open_store(struct server *server, const struct options *options)
 	error = store_open(&store_options, &server->turn.store);
 	if (error)
 		return error;
-	error = ledger_begin(server->turn.ledger, server->turn.store->meta.id);
+	error = recover_ledger(server);
 	if (error)
 		log_error(server->log, "ledger %s: %s", ledger_path, strerror(-error));
 	return error;
@@ -159,7 +191,7 @@ static int open_turn(struct server *server, const struct options *options)
 	turn_init(&server->turn);
 	server->turn_ready = true;
 	front_init(&server->front, server->loop, &server->turn);
-	return departed_remove_earlier(&server->turn);
+	return 0;
 }
 
 static void domain_exception(void *context)
@@ -187,7 +219,7 @@ static int open_rings(struct server *server, const struct options *options)
 	return error;
 }
 
-static int open_socket(struct server *server)
+static int open_socket(struct server *server, struct kept_daemon *keeper)
 {
 	char default_path[FILE_NAME_SIZE];
 	const char *path = getenv("XENSTORED_PATH");
@@ -196,7 +228,10 @@ static int open_socket(struct server *server)
 	if (!path || !*path)
 		path = default_path;
 	if (!error)
-		error = socket_front_open(&server->front, path, &server->socket);
+		error = socket_front_open(&server->front,
+					  &(struct socket_front_options){path, keeper ? kept_daemon_holder(keeper) : NULL,
+									 keeper ? kept_daemon_held(keeper) : NULL},
+					  &server->socket);
 	if (error)
 		log_error(server->log, "socket %s: %s", path, strerror(-error));
 	return error;
@@ -251,7 +286,7 @@ static void handle_signals(struct server *server)
 
 /* ---- the whole ---- */
 
-static int open_parts(struct server *server, const struct options *options)
+static int open_parts(struct server *server, const struct options *options, struct kept_daemon *keeper)
 {
 	int error = find_run_directory(server);
 
@@ -264,11 +299,13 @@ static int open_parts(struct server *server, const struct options *options)
 	if (!error && server->xen)
 		error = open_rings(server, options);
 	if (!error)
-		error = open_socket(server);
+		error = open_socket(server, keeper);
+	if (!error)
+		error = departed_remove_earlier(&server->turn);
 	return error;
 }
 
-int server_new(const struct options *options, struct log *log, struct server **out)
+int server_new(const struct options *options, struct kept_daemon *keeper, struct log *log, struct server **out)
 {
 	struct server *server = calloc(1, sizeof(*server));
 
@@ -283,13 +320,18 @@ int server_new(const struct options *options, struct log *log, struct server **o
 	}
 	raise_limits();
 	handle_signals(server);
-	int error = open_parts(server, options);
+	int error = open_parts(server, options, keeper);
 	if (error) {
 		server_free(server);
 		return error;
 	}
 	*out = server;
 	return 0;
+}
+
+void server_join_keeper(struct server *server, struct kept_daemon *keeper)
+{
+	kept_daemon_serving(keeper, server->loop, server->turn.ledger, server->ledger_path);
 }
 
 void server_run(struct server *server)

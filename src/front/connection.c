@@ -119,6 +119,19 @@ int connection_init(struct connection *connection, struct front *front, const st
 	return client_init(&connection->client, front->turn, id, domain);
 }
 
+int connection_attach(struct connection *connection, struct front *front, const struct connection_kind *kind,
+		      const struct ledger_found *found, struct domain *domain)
+{
+	*connection = (struct connection){.kind = kind, .front = front};
+	int error = client_attach(&connection->client, front->turn, found, domain);
+	if (error)
+		return error;
+	connection->is_readable = true;
+	connection_make_ready(connection);
+	turn_note_output(front->turn, &connection->client);
+	return 0;
+}
+
 void connection_deinit(struct connection *connection)
 {
 	connection_pause(connection);

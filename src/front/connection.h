@@ -84,6 +84,11 @@ void front_stop_timer(struct front *front, ev_timer *timer);
 int connection_init(struct connection *connection, struct front *front, const struct connection_kind *kind, uint64_t id,
 		    struct domain *domain);
 
+/* The same for one that the ledger has from before this process. What it has is looked at in the first turn.
+ * -ENOMEM, -EIO. */
+int connection_attach(struct connection *connection, struct front *front, const struct connection_kind *kind,
+		      const struct ledger_found *found, struct domain *domain);
+
 /* Gives back what it and its client have; not while the turn has uncommitted changes. */
 void connection_deinit(struct connection *connection);
 

@@ -33,6 +33,7 @@ struct socket {
 
 struct socket_front {
 	struct front *front;
+	const struct holder *holder; /* NULL: none */
 	struct sockaddr_un address;
 	ev_io listener;
 	ev_timer retry;
@@ -102,7 +103,12 @@ static void socket_close(struct connection *connection)
 	struct socket_front *sockets = socket->sockets;
 
 	ev_io_stop(connection->front->loop, &socket->io);
+	uint64_t id = connection->client.id;
 	connection_deinit(connection);
+	if (sockets->holder) {
+		shutdown(socket->io.fd, SHUT_RDWR); /* the holder still has it for a moment */
+		sockets->holder->drop(sockets->holder->context, id);
+	}
 	close(socket->io.fd);
 	if (!ev_is_active(&sockets->listener))
 		ev_io_start(connection->front->loop, &sockets->listener); /* there may be room for another */
@@ -128,26 +134,49 @@ static void socket_event(struct ev_loop *loop, ev_io *io, int events)
 	}
 }
 
-static int socket_new(struct socket_front *sockets, int fd)
+static struct domain *own_domain(const struct socket_front *sockets)
 {
-	struct front *front = sockets->front;
-	struct domain *own = domain_find(front->turn->domains, front->turn->domains->own);
+	const struct domains *domains = sockets->front->turn->domains;
+
+	return domain_find(domains, domains->own);
+}
+
+static void socket_serve(struct socket_front *sockets, struct socket *socket, int fd)
+{
+	socket->sockets = sockets;
+	ev_io_init(&socket->io, socket_event, fd, EV_READ);
+	socket->io.data = &socket->connection;
+	ev_io_start(sockets->front->loop, &socket->io);
+	DL_APPEND2(sockets->connections, socket, previous, next);
+	sockets->n_connections++;
+}
+
+static int socket_new(struct socket_front *sockets, uint64_t id, int fd)
+{
 	struct socket *socket = calloc(1, sizeof(*socket));
 
 	if (!socket)
 		return -ENOMEM;
-	int error = connection_init(&socket->connection, front, &socket_kind, sockets->next_id, own);
+	int error = connection_init(&socket->connection, sockets->front, &socket_kind, id, own_domain(sockets));
 	if (error) {
 		free(socket);
 		return error;
 	}
+	socket_serve(sockets, socket, fd);
+	return 0;
+}
+
+/* It is held before anything is received from it, or ends with this process. */
+static int socket_accepted(struct socket_front *sockets, int fd)
+{
+	uint64_t id = sockets->next_id;
+	int error = socket_new(sockets, id, fd);
+
+	if (error)
+		return error;
 	sockets->next_id++;
-	socket->sockets = sockets;
-	ev_io_init(&socket->io, socket_event, fd, EV_READ);
-	socket->io.data = &socket->connection;
-	ev_io_start(front->loop, &socket->io);
-	DL_APPEND2(sockets->connections, socket, previous, next);
-	sockets->n_connections++;
+	if (sockets->holder)
+		(void)sockets->holder->hold(sockets->holder->context, id, fd);
 	return 0;
 }
 
@@ -179,7 +208,7 @@ static void accept_event(struct ev_loop *loop, ev_io *io, int events)
 				sockets->is_refusing = false; /* nobody is left who waits */
 			return;
 		}
-		int error = socket_new(sockets, fd);
+		int error = socket_accepted(sockets, fd);
 		if (error) {
 			close(fd);
 			pause_accepting(sockets, -error);
@@ -217,21 +246,123 @@ static int listen_at(const struct sockaddr_un *address)
 	return error ? error : fd;
 }
 
-int socket_front_open(struct front *front, const char *path, struct socket_front **out)
+/* ---- those that were there before ---- */
+
+static int by_id(const void *left, const void *right)
+{
+	const struct held *a = left, *b = right;
+
+	return (a->id > b->id) - (a->id < b->id);
+}
+
+static struct held *find_held(const struct held_list *held, uint64_t id)
+{
+	const struct held wanted = {.id = id};
+
+	return held && held->n ? bsearch(&wanted, held->all, held->n, sizeof(wanted), by_id) : NULL;
+}
+
+/* The listening socket that is held, if it is still the one at that path; else -1. */
+static int take_listener(const struct socket_front *sockets, const struct held_list *held)
+{
+	struct held *found = find_held(held, HOLDER_LISTENER);
+	struct sockaddr_un address = {0};
+	socklen_t len = sizeof(address);
+
+	if (!found || getsockname(found->fd, (struct sockaddr *)&address, &len) ||
+	    strcmp(address.sun_path, sockets->address.sun_path) != 0 || access(address.sun_path, F_OK))
+		return -1;
+	int fd = found->fd;
+	found->fd = -1;
+	return fd;
+}
+
+static int take_up(struct socket_front *sockets, const struct ledger_found *found, struct held *held)
+{
+	struct socket *socket = calloc(1, sizeof(*socket));
+
+	if (!socket)
+		return -ENOMEM;
+	int error = connection_attach(&socket->connection, sockets->front, &socket_kind, found, own_domain(sockets));
+	if (error) {
+		free(socket);
+		return error;
+	}
+	socket_serve(sockets, socket, held->fd);
+	held->fd = -1;
+	return 0;
+}
+
+/* Connections in the ledger go on with the descriptor that is held; without one they have ended. */
+static int take_up_known(struct socket_front *sockets, struct held_list *held)
+{
+	struct ledger *ledger = sockets->front->turn->ledger;
+	struct ledger_found found;
+	uint32_t index = 0;
+	int error = 0;
+
+	while (!error && ledger_find(ledger, &index, &found)) {
+		if (found.connection_id < first_id)
+			continue;
+		if (found.connection_id >= sockets->next_id)
+			sockets->next_id = found.connection_id + 1;
+		struct held *descriptor = find_held(held, found.connection_id);
+		if (descriptor)
+			error = take_up(sockets, &found, descriptor);
+		else
+			ledger_drop(ledger, &found);
+	}
+	return error;
+}
+
+/* Descriptors that the ledger knows nothing of were accepted, and nothing was received from them. */
+static int take_up_new(struct socket_front *sockets, struct held_list *held)
+{
+	int error = 0;
+
+	for (size_t i = 0; held && i < held->n && !error; i++) {
+		struct held *one = &held->all[i];
+		if (one->fd < 0 || one->id < first_id)
+			continue;
+		if (one->id >= sockets->next_id)
+			sockets->next_id = one->id + 1;
+		error = socket_new(sockets, one->id, one->fd);
+		if (!error)
+			one->fd = -1;
+	}
+	return error;
+}
+
+static int open_listener(struct socket_front *sockets, const struct held_list *held)
+{
+	int fd = take_listener(sockets, held);
+
+	if (fd >= 0)
+		return fd;
+	fd = listen_at(&sockets->address);
+	if (fd >= 0 && sockets->holder)
+		(void)sockets->holder->hold(sockets->holder->context, HOLDER_LISTENER, fd);
+	return fd;
+}
+
+int socket_front_open(struct front *front, const struct socket_front_options *options, struct socket_front **out)
 {
 	struct socket_front *sockets = calloc(1, sizeof(*sockets));
 
 	if (!sockets)
 		return -ENOMEM;
+	if (options->held && options->held->n)
+		qsort(options->held->all, options->held->n, sizeof(*options->held->all), by_id);
 	sockets->front = front;
+	sockets->holder = options->holder;
 	sockets->next_id = first_id;
 	sockets->address.sun_family = AF_UNIX;
-	if (strlen(path) >= sizeof(sockets->address.sun_path)) {
+	if (strlen(options->path) >= sizeof(sockets->address.sun_path)) {
 		free(sockets);
 		return -ENAMETOOLONG;
 	}
-	strcpy(sockets->address.sun_path, path);
-	int fd = listen_at(&sockets->address);
+	strcpy(sockets->address.sun_path, options->path);
+	int fd = open_listener(sockets, options->held);
 	if (fd < 0) {
 		free(sockets);
 		return fd;
@@ -243,7 +374,10 @@ int socket_front_open(struct front *front, const char *path, struct socket_front
 	sockets->retry.repeat = retry_seconds;
 	sockets->retry.data = sockets;
 	*out = sockets;
-	return 0;
+	int error = take_up_known(sockets, options->held);
+	if (!error)
+		error = take_up_new(sockets, options->held);
+	return error;
 }
 
 void socket_front_close(struct socket_front *sockets)

@@ -12,6 +12,7 @@ enum channel_kind {
 	/* to the daemon, at its start */
 	CHANNEL_HELD = 1, /* a descriptor that is held, under `id` */
 	CHANNEL_ALL = 2,  /* that was all */
+	CHANNEL_PING = 3, /* its heartbeat is to change */
 
 	/* to the keeper */
 	CHANNEL_HOLD = 16,    /* this descriptor, under `id` */

@@ -4,7 +4,7 @@
  * taken from the channel, and the next one gets a channel of its own and all descriptors that are held. Restarts are at once, but
  * one that dies soon again waits longer each time.
  *
- * A daemon that hangs is seen by its heartbeat, a word in the ledger that it changes every second.
+ * A daemon that hangs is seen by its heartbeat, a word in the ledger that it changes whenever it is asked to.
  */
 #include "handover/keeper.h"
 
@@ -42,7 +42,8 @@ struct keeper {
 	struct log *log;
 	struct ev_loop *loop;
 	struct kept *kept;
-	int program; /* the daemon's, as it was when this keeper started */
+	int program;   /* the daemon's, as it was when this keeper started */
+	int directory; /* where the command line was given */
 	pid_t daemon;
 	bool is_child;	 /* else somebody else's, and its exit status is not known */
 	bool has_served; /* this daemon */
@@ -189,13 +190,15 @@ static bool hand_over(const struct keeper *keeper, int channel)
 /* In the new process. */
 static void become_daemon(const struct keeper *keeper, int channel)
 {
-	char number[16];
+	char number[32];
 	sigset_t none;
 
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	snprintf(number, sizeof(number), "%d", channel);
+	snprintf(number, sizeof(number), "%d%s", channel, keeper->any_served ? KEEPER_AGAIN : "");
 	fcntl(channel, F_SETFD, 0);
+	if (keeper->directory >= 0 && fchdir(keeper->directory))
+		_exit(127);
 	setenv(KEEPER_CHANNEL_VARIABLE, number, 1);
 	fexecve(keeper->program, keeper->options->arguments, environ);
 	_exit(127);
@@ -322,6 +325,7 @@ static void watchdog_event(struct ev_loop *loop, ev_timer *timer, int events)
 	uint64_t heartbeat;
 
 	(void)events;
+	channel_send_short(keeper->channel.fd, CHANNEL_PING, 0, -1); /* if it is full, it is not read */
 	if (pread(keeper->ledger, &heartbeat, sizeof(heartbeat), offsetof(struct ledger_header, heartbeat)) != sizeof(heartbeat))
 		return;
 	if (heartbeat != keeper->heartbeat) {
@@ -365,6 +369,7 @@ static int init(struct keeper *keeper)
 	keeper->program = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
 	if (keeper->program < 0)
 		return -errno;
+	keeper->directory = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	keeper->loop = ev_loop_new(EVFLAG_AUTO);
 	if (!keeper->loop)
 		return -ENOSYS;
@@ -392,6 +397,8 @@ static void deinit(struct keeper *keeper)
 		close(keeper->ledger);
 	if (keeper->program >= 0)
 		close(keeper->program);
+	if (keeper->directory >= 0)
+		close(keeper->directory);
 	if (keeper->loop)
 		ev_loop_destroy(keeper->loop);
 	if (keeper->options->pid_file && keeper->any_served)
@@ -410,7 +417,8 @@ static int take_over(struct keeper *keeper)
 
 int keeper_run(const struct keeper_options *options)
 {
-	struct keeper keeper = {.options = options, .log = options->log, .ledger = -1, .program = -1, .status = EXIT_FAILURE};
+	struct keeper keeper = {
+	    .options = options, .log = options->log, .ledger = -1, .program = -1, .directory = -1, .status = EXIT_FAILURE};
 	int error = init(&keeper);
 
 	if (!error)

@@ -23,8 +23,12 @@ struct keeper_options {
 	int channel;
 };
 
-/* The environment variable that tells a daemon the number of its channel's descriptor. */
+/*
+ * The environment variable that tells a daemon the number of its channel's descriptor; behind it KEEPER_AGAIN if another one has
+ * served before, so that nobody waits at a terminal.
+ */
 #define KEEPER_CHANNEL_VARIABLE "LXENSTORED_CHANNEL"
+#define KEEPER_AGAIN ",again"
 
 /*
  * Keeps daemons until SIGTERM, SIGINT, or until one ends because it was asked to. Returns the exit status: not 0 where the first

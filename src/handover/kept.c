@@ -6,6 +6,7 @@
 #include "handover/kept.h"
 
 #include <errno.h>
+#include <ev.h>
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -14,22 +15,30 @@
 #include <unistd.h>
 
 #include "handover/channel.h"
+#include "ledger/ledger.h"
 
 struct kept_daemon {
-	int channel;
 	struct log *log;
-	bool is_alone; /* the keeper is gone */
 	struct holder holder;
+	struct held_list held;
+	struct ledger *ledger;
+	ev_io channel;
+	bool is_alone; /* the keeper is gone */
 };
+
+static void note_alone(struct kept_daemon *daemon)
+{
+	if (!daemon->is_alone)
+		log_error(daemon->log, "the keeper is gone: connections end with this process");
+	daemon->is_alone = true;
+}
 
 static int tell(struct kept_daemon *daemon, enum channel_kind kind, uint64_t id, int fd)
 {
-	int error = daemon->is_alone ? -EPIPE : channel_send_short(daemon->channel, kind, id, fd);
+	int error = daemon->is_alone ? -EPIPE : channel_send_short(daemon->channel.fd, kind, id, fd);
 
-	if (error == -EPIPE && !daemon->is_alone) {
-		daemon->is_alone = true;
-		log_error(daemon->log, "the keeper is gone: connections end with this process");
-	}
+	if (error == -EPIPE)
+		note_alone(daemon);
 	return error;
 }
 
@@ -77,27 +86,24 @@ static int receive_all(int channel, struct held_list *held)
 	}
 }
 
-void held_list_free(struct held_list *held)
+static void close_held(struct held_list *held)
 {
 	for (size_t i = 0; i < held->n; i++)
 		if (held->all[i].fd >= 0)
 			close(held->all[i].fd);
 	free(held->all);
-	*held = (struct held_list){0};
 }
 
-int kept_daemon_open(int channel, struct log *log, struct kept_daemon **out, struct held_list *held)
+int kept_daemon_open(int channel, struct log *log, struct kept_daemon **out)
 {
 	struct kept_daemon *daemon = calloc(1, sizeof(*daemon));
 
-	*held = (struct held_list){0};
 	if (!daemon)
 		return -ENOMEM;
 	fcntl(channel, F_SETFD, FD_CLOEXEC);
-	*daemon = (struct kept_daemon){.channel = channel, .log = log, .holder = {daemon, hold, drop}};
-	int error = receive_all(channel, held);
+	*daemon = (struct kept_daemon){.log = log, .holder = {daemon, hold, drop}, .channel = {.fd = channel}};
+	int error = receive_all(channel, &daemon->held);
 	if (error) {
-		held_list_free(held);
 		kept_daemon_close(daemon);
 		return error;
 	}
@@ -109,7 +115,8 @@ void kept_daemon_close(struct kept_daemon *daemon)
 {
 	if (!daemon)
 		return;
-	close(daemon->channel);
+	close_held(&daemon->held);
+	close(daemon->channel.fd);
 	free(daemon);
 }
 
@@ -118,13 +125,41 @@ const struct holder *kept_daemon_holder(const struct kept_daemon *daemon)
 	return &daemon->holder;
 }
 
-void kept_daemon_serving(struct kept_daemon *daemon, const char *ledger_path)
+struct held_list *kept_daemon_held(struct kept_daemon *daemon)
+{
+	return &daemon->held;
+}
+
+static void channel_event(struct ev_loop *loop, ev_io *io, int events)
+{
+	struct kept_daemon *daemon = io->data;
+	struct channel_message message;
+	int fd;
+	int error = channel_receive(io->fd, &message, &fd);
+
+	(void)events;
+	if (error) {
+		ev_io_stop(loop, io);
+		note_alone(daemon);
+		return;
+	}
+	if (message.kind == CHANNEL_PING)
+		ledger_beat(daemon->ledger);
+	if (fd >= 0)
+		close(fd);
+}
+
+void kept_daemon_serving(struct kept_daemon *daemon, struct ev_loop *loop, struct ledger *ledger, const char *ledger_path)
 {
 	struct channel_message message = {.kind = CHANNEL_SERVING};
 
+	daemon->ledger = ledger;
+	ev_io_init(&daemon->channel, channel_event, daemon->channel.fd, EV_READ);
+	daemon->channel.data = daemon;
+	ev_io_start(loop, &daemon->channel);
 	message.text_len = (uint32_t)snprintf(message.text, sizeof(message.text), "%s", ledger_path);
-	if (channel_send(daemon->channel, &message, -1))
-		log_error(daemon->log, "the keeper is gone");
+	if (channel_send(daemon->channel.fd, &message, -1))
+		note_alone(daemon);
 }
 
 void kept_daemon_ending(struct kept_daemon *daemon)

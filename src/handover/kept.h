@@ -5,25 +5,27 @@
 #include "front/holder.h"
 
 struct ev_loop;
+struct ledger;
 
 /* The daemon's side of its keeper. */
 struct kept_daemon;
 
 /*
- * `channel`: the descriptor that the keeper has passed (KEEPER_CHANNEL_VARIABLE). Waits for all that the keeper holds: *held, to
- * be freed by held_list_free. *out: closed by kept_daemon_close. -EPROTO, -EPIPE: there is no keeper at the other end.
+ * `channel`: the descriptor that the keeper has passed (KEEPER_CHANNEL_VARIABLE). Waits for all that the keeper holds. *out:
+ * closed by kept_daemon_close. -EPROTO, -EPIPE: there is no keeper at the other end.
  */
-int kept_daemon_open(int channel, struct log *log, struct kept_daemon **out, struct held_list *held);
-void kept_daemon_close(struct kept_daemon *daemon); /* accepts NULL */
+int kept_daemon_open(int channel, struct log *log, struct kept_daemon **out);
+void kept_daemon_close(struct kept_daemon *daemon); /* accepts NULL; closes what was held and nobody has taken */
 
-/* Closes descriptors that nobody took (fd of those taken is -1 by then). */
-void held_list_free(struct held_list *held);
-
-/* Lives as long as `daemon`. */
+/* Both live as long as `daemon`. Whoever takes a descriptor from the list sets it to -1 there. */
 const struct holder *kept_daemon_holder(const struct kept_daemon *daemon);
+struct held_list *kept_daemon_held(struct kept_daemon *daemon);
 
-/* Tells the keeper that the daemon serves, and where its heartbeat is. */
-void kept_daemon_serving(struct kept_daemon *daemon, const char *ledger_path);
+/*
+ * Tells the keeper that the daemon serves, and from now on changes the heartbeat in the ledger when it asks. Loop and ledger
+ * outlive it.
+ */
+void kept_daemon_serving(struct kept_daemon *daemon, struct ev_loop *loop, struct ledger *ledger, const char *ledger_path);
 
 /* The daemon ends because it was asked to. */
 void kept_daemon_ending(struct kept_daemon *daemon);

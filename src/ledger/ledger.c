@@ -67,6 +67,11 @@ int ledger_recover(struct ledger *ledger, const unsigned char store_id[16], uint
 	return recovery_run(&ledger->pool, store_id, last_tag, damaged, context);
 }
 
+void ledger_beat(struct ledger *ledger)
+{
+	publish_u64(&ledger->pool.header->heartbeat, ledger->pool.header->heartbeat + 1);
+}
+
 bool ledger_find(const struct ledger *ledger, uint32_t *index, struct ledger_found *out)
 {
 	const struct pool *pool = &ledger->pool;

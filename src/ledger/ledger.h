@@ -69,6 +69,9 @@ bool ledger_find(const struct ledger *ledger, uint32_t *index, struct ledger_fou
 void ledger_attach(struct ledger *ledger, const struct ledger_found *found, struct ledger_connection *connection);
 void ledger_drop(struct ledger *ledger, const struct ledger_found *found);
 
+/* Changes the word by which whoever has the file sees that this process goes on. */
+void ledger_beat(struct ledger *ledger);
+
 /* A new connection. -ENOSPC when there is no room for one. */
 int ledger_connect(struct ledger *ledger, uint64_t connection_id, struct ledger_connection *connection);
 

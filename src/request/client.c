@@ -5,15 +5,23 @@
  */
 #include "request/client.h"
 
+#include <errno.h>
 #include <utlist.h>
 
 #include "request/turn.h"
+#include "store/watch_record.h"
+
+static int client_make(struct client *client, struct turn *turn, uint64_t id, struct domain *domain)
+{
+	*client = (struct client){.id = id, .domain = domain};
+	return watch_owner_new(turn->watches, id, client, &domain->budgets[QUOTA_WATCHES], &domain->budgets[QUOTA_MEMORY],
+			       &client->watches);
+}
 
 int client_init(struct client *client, struct turn *turn, uint64_t id, struct domain *domain)
 {
-	*client = (struct client){.id = id, .domain = domain};
-	int error = watch_owner_new(turn->watches, id, client, &domain->budgets[QUOTA_WATCHES], &domain->budgets[QUOTA_MEMORY],
-				    &client->watches);
+	int error = client_make(client, turn, id, domain);
+
 	if (error)
 		return error;
 	error = ledger_connect(turn->ledger, id, &client->ledger);
@@ -22,6 +30,38 @@ int client_init(struct client *client, struct turn *turn, uint64_t id, struct do
 	else
 		domain_hold(domain);
 	return error;
+}
+
+static int add_recorded(void *context, const struct watch_record *record)
+{
+	struct client *client = context;
+	const struct watch_description description = {
+	    .path = {record->path, record->path_len},
+	    .hidden = record->hidden,
+	    .token = record->token,
+	    .token_len = record->token_len,
+	    .depth = record->depth,
+	    .serial = record->serial,
+	};
+	struct watch *watch;
+
+	return watch_add(client->watches, &description, NULL, &watch);
+}
+
+int client_attach(struct client *client, struct turn *turn, const struct ledger_found *found, struct domain *domain)
+{
+	int error = client_make(client, turn, found->connection_id, domain);
+
+	if (error)
+		return error;
+	error = watch_record_each(turn->store, client->id, add_recorded, client);
+	if (error) {
+		watch_owner_free(client->watches);
+		return error < 0 ? error : -EIO;
+	}
+	ledger_attach(turn->ledger, found, &client->ledger);
+	domain_hold(domain);
+	return 0;
 }
 
 void client_free_transaction(struct transaction *transaction)

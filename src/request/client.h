@@ -34,6 +34,12 @@ struct client {
 int client_init(struct client *client, struct turn *turn, uint64_t id, struct domain *domain);
 
 /*
+ * The same for a connection that the ledger has from before this process: it goes on, with the watches that the store has of it.
+ * -ENOMEM, -EIO.
+ */
+int client_attach(struct client *client, struct turn *turn, const struct ledger_found *found, struct domain *domain);
+
+/*
  * Gives back watches, transactions and the ledger's part. Not while the turn has uncommitted changes. What the store knows of the
  * watches is removed by the turns that follow. It is `broken` then, so that whoever is running its requests finds no more, and
  * its memory has to stay until the end of the turn.

@@ -7,7 +7,9 @@
 #include "request/departed.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdlib.h>
 
 #include "store/watch_record.h"
 
@@ -32,18 +34,50 @@ void departed_remove_some(struct turn *turn)
 		store_failed(turn->store, ENOMEM);
 }
 
-static int remove_any(void *context, struct turn *turn, struct changes *changes)
+static int remove_some(void *context, struct turn *turn, struct changes *changes)
 {
+	const uint64_t *connection = context;
+
 	(void)changes;
-	return watch_record_remove_any(turn->store, PER_TURN, context);
+	return watch_record_remove_some(turn->store, *connection, 0, PER_TURN);
+}
+
+static int compare(const void *left, const void *right)
+{
+	const uint64_t *a = left, *b = right;
+
+	return (*a > *b) - (*a < *b);
+}
+
+/* The ids of all connections, in order; freed by the caller. */
+static uint64_t *connections_of(const struct ledger *ledger, size_t *n)
+{
+	struct ledger_figures figures;
+	struct ledger_found found;
+	uint32_t index = 0;
+
+	ledger_figures(ledger, &figures);
+	uint64_t *ids = calloc(figures.connections + 1, sizeof(*ids));
+	for (*n = 0; ids && ledger_find(ledger, &index, &found); ++*n)
+		ids[*n] = found.connection_id;
+	if (ids)
+		qsort(ids, *n, sizeof(*ids), compare);
+	return ids;
 }
 
 int departed_remove_earlier(struct turn *turn)
 {
-	size_t n = PER_TURN;
-	int fault = 0;
+	uint64_t connection;
+	size_t n;
+	uint64_t *there = connections_of(turn->ledger, &n);
+	int result = there ? watch_record_next(turn->store, 0, &connection) : -ENOMEM;
 
-	while (!fault && n == PER_TURN)
-		fault = turn_run_work(turn, remove_any, &n);
-	return fault;
+	while (!result) {
+		bool goes_on = bsearch(&connection, there, n, sizeof(connection), compare);
+		result = goes_on ? 0 : turn_run_work(turn, remove_some, &connection);
+		if (!result)
+			result = watch_record_next(turn->store, connection + goes_on, &connection);
+	}
+	free(there);
+	return result == STATUS_ENOENT ? 0 : result;
 }

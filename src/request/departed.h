@@ -11,5 +11,5 @@
 /* Removes some records in the turn that is to be committed; a fault is noted in the store. */
 void departed_remove_some(struct turn *turn);
 
-/* Removes all records: of the clients of an earlier daemon, before there are any others. 0 or a fault. */
+/* Removes the records of clients of an earlier daemon that are not there any more; those that are have them. 0 or a fault. */
 int departed_remove_earlier(struct turn *turn);

@@ -137,6 +137,13 @@ static int count_pages(struct store *store, struct MDB_txn *txn, uint64_t *out)
 	return all > room_for_records(&store->room) ? MDB_MAP_FULL : 0;
 }
 
+uint64_t store_last_commit(const struct store *store)
+{
+	MDB_envinfo info;
+
+	return mdb_env_info(store->env, &info) ? 0 : info.me_last_txnid;
+}
+
 int store_commit(struct store *store)
 {
 	int fault = store->fault;

@@ -85,6 +85,9 @@ int store_failed(struct store *store, int code);
 /* Tag of what this turn does: 0 while it has changed nothing, else the id its commit will have (recovery.md). */
 uint64_t store_tag(const struct store *store);
 
+/* Id of the last transaction that was committed. */
+uint64_t store_last_commit(const struct store *store);
+
 /* Ends the turn's changes. Commit: 0, or the fault (nothing of the turn is in the store then). Both leave no write transaction.
  */
 int store_commit(struct store *store);

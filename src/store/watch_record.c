@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <lmdb.h>
+#include <stdbool.h>
 #include <string.h>
 
 enum { CONNECTION_KEY_SIZE = 1 + 8 };
@@ -67,45 +68,30 @@ int watch_record_remove(struct store *store, uint64_t connection, uint64_t seria
 	return code ? store_failed(store, code == MDB_NOTFOUND ? ENOENT : code) : 0;
 }
 
-/* From `first` on those whose keys begin as it does, for `prefix_len` bytes. */
-static int remove_range(struct store *store, const struct watch_key *first, size_t prefix_len, size_t limit, size_t *n)
+int watch_record_remove_some(struct store *store, uint64_t connection, uint64_t first, size_t limit)
 {
-	MDB_val key = {sizeof(first->bytes), (void *)(uintptr_t)first->bytes}, record;
+	struct watch_key from = make_key(connection, first);
+	MDB_val key = {sizeof(from.bytes), from.bytes}, record;
 	struct MDB_txn *txn = store_writable(store);
 	MDB_cursor *cursor;
 
-	*n = 0;
 	if (!txn)
 		return store->fault;
 	int code = mdb_cursor_open(txn, store->dbi, &cursor);
 	if (code)
 		return store_failed(store, code);
 	code = mdb_cursor_get(cursor, &key, &record, MDB_SET_RANGE);
-	while (!code && *n < limit && key.mv_size >= prefix_len && !memcmp(key.mv_data, first->bytes, prefix_len)) {
+	for (; !code && limit && key.mv_size >= CONNECTION_KEY_SIZE && !memcmp(key.mv_data, from.bytes, CONNECTION_KEY_SIZE);
+	     limit--) {
 		code = mdb_cursor_del(cursor, 0);
-		if (code)
-			break;
-		++*n;
-		code = mdb_cursor_get(cursor, &key, &record, MDB_NEXT); /* the one that has moved up to its place */
+		if (!code)
+			code = mdb_cursor_get(cursor, &key, &record, MDB_NEXT); /* the one that has moved up to its place */
 	}
 	mdb_cursor_close(cursor);
 	return code && code != MDB_NOTFOUND ? store_failed(store, code) : 0;
 }
 
-int watch_record_remove_some(struct store *store, uint64_t connection, uint64_t first, size_t limit)
-{
-	struct watch_key from = make_key(connection, first);
-	size_t n;
-
-	return remove_range(store, &from, CONNECTION_KEY_SIZE, limit, &n);
-}
-
-int watch_record_remove_any(struct store *store, size_t limit, size_t *n)
-{
-	struct watch_key first = make_key(0, 0);
-
-	return remove_range(store, &first, 1, limit, n);
-}
+/* ---- reading ---- */
 
 static uint64_t take_number(const unsigned char *at)
 {
@@ -138,4 +124,56 @@ bool watch_record_decode(const void *key, size_t key_len, const void *bytes, siz
 	};
 	out->token = out->path + out->path_len;
 	return true;
+}
+
+/* The first record from `from` on; `cursor` is to be closed by the caller if there is no fault. */
+static int seek(struct store *store, const struct watch_key *from, MDB_cursor **cursor, MDB_val *key, MDB_val *value, int *code)
+{
+	struct MDB_txn *txn = store_view(store);
+
+	*key = (MDB_val){sizeof(from->bytes), (void *)(uintptr_t)from->bytes};
+	if (!txn || mdb_cursor_open(txn, store->dbi, cursor))
+		return -EIO;
+	*code = mdb_cursor_get(*cursor, key, value, MDB_SET_RANGE);
+	return 0;
+}
+
+int watch_record_each(struct store *store, uint64_t connection, int (*found)(void *context, const struct watch_record *record),
+		      void *context)
+{
+	struct watch_key from = make_key(connection, 0);
+	struct watch_record record;
+	MDB_cursor *cursor;
+	MDB_val key, value;
+	int code, result = seek(store, &from, &cursor, &key, &value, &code);
+
+	if (result)
+		return result;
+	while (!code && !result && key.mv_size >= CONNECTION_KEY_SIZE && !memcmp(key.mv_data, from.bytes, CONNECTION_KEY_SIZE)) {
+		result = watch_record_decode(key.mv_data, key.mv_size, value.mv_data, value.mv_size, &record)
+			     ? found(context, &record)
+			     : -EIO;
+		code = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
+	}
+	mdb_cursor_close(cursor);
+	return !result && code && code != MDB_NOTFOUND ? -EIO : result;
+}
+
+int watch_record_next(struct store *store, uint64_t from, uint64_t *connection)
+{
+	struct watch_key first = make_key(from, 0);
+	MDB_cursor *cursor;
+	MDB_val key, value;
+	int code, result = seek(store, &first, &cursor, &key, &value, &code);
+
+	if (result)
+		return result;
+	if (code == MDB_NOTFOUND || (!code && *(const unsigned char *)key.mv_data != STORE_KEY_WATCH))
+		result = STATUS_ENOENT;
+	else if (code || key.mv_size != STORE_WATCH_KEY_SIZE)
+		result = -EIO;
+	else
+		*connection = take_number((const unsigned char *)key.mv_data + 1);
+	mdb_cursor_close(cursor);
+	return result;
 }

@@ -25,11 +25,15 @@ struct watch_record {
 int watch_record_put(struct store *store, const struct watch_record *record);
 int watch_record_remove(struct store *store, uint64_t connection, uint64_t serial); /* it is there */
 
+/* Calls `found` with each of a connection, in the order of serials. A non-zero result ends the walk and is returned. -EIO. */
+int watch_record_each(struct store *store, uint64_t connection, int (*found)(void *context, const struct watch_record *record),
+		      void *context);
+
+/* The first connection from the id `from` on that has any: 0, STATUS_ENOENT, -EIO. */
+int watch_record_next(struct store *store, uint64_t from, uint64_t *connection);
+
 /* Removes those of a connection from the serial `first` on, `limit` of them or all. */
 int watch_record_remove_some(struct store *store, uint64_t connection, uint64_t first, size_t limit);
-
-/* Removes those of all connections. *n: how many; less than `limit`: there are no more. */
-int watch_record_remove_any(struct store *store, size_t limit, size_t *n);
 
 /* Decodes a record, into which path and token then point, without NULs; false if it is not whole. */
 bool watch_record_decode(const void *key, size_t key_len, const void *bytes, size_t len, struct watch_record *out);

@@ -278,7 +278,9 @@ static int entry_insert(struct watch_entry *entry, const struct watch_descriptio
 		return -ENOMEM;
 	watch->hidden = (uint32_t)description->hidden;
 	watch->depth = description->depth;
-	watch->serial = ++index->last_serial;
+	watch->serial = description->serial ? description->serial : index->last_serial + 1;
+	if (watch->serial > index->last_serial)
+		index->last_serial = watch->serial;
 	table_add(&index->entries, &entry->link, hash);
 	DL_APPEND2(watch->node->watches, watch, node_previous, node_next);
 	DL_APPEND2(watch->owner->watches, watch, previous, next);

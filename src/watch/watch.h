@@ -77,6 +77,7 @@ struct watch_description {
 	const char *token;
 	size_t token_len;
 	int depth;
+	uint64_t serial; /* that it has had before, in the order in which they were given; 0: a new one */
 };
 
 /* How much the owners that share its budgets may have in all. */

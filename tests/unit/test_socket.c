@@ -26,6 +26,11 @@ static struct front front;
 static struct socket_front *sockets;
 static struct sockaddr_un address;
 
+static int open_at(const char *path, struct socket_front **out)
+{
+	return socket_front_open(&front, &(struct socket_front_options){.path = path}, out);
+}
+
 static void start(void)
 {
 	ck_assert_int_eq(world_init(&world, NULL), 0);
@@ -34,7 +39,7 @@ static void start(void)
 	front_init(&front, loop, &world.turn);
 	address.sun_family = AF_UNIX;
 	snprintf(address.sun_path, sizeof(address.sun_path), "%s/socket", world.directory);
-	ck_assert_int_eq(socket_front_open(&front, address.sun_path, &sockets), 0);
+	ck_assert_int_eq(open_at(address.sun_path, &sockets), 0);
 }
 
 static void stop(void)
@@ -145,7 +150,7 @@ START_TEST(a_name_that_does_not_fit_an_address_is_refused)
 
 	memset(path, 'p', sizeof(path));
 	path[sizeof(path) - 1] = 0;
-	ck_assert_int_eq(socket_front_open(&front, path, &other), -ENAMETOOLONG);
+	ck_assert_int_eq(open_at(path, &other), -ENAMETOOLONG);
 }
 END_TEST
 
@@ -153,7 +158,7 @@ START_TEST(a_place_where_no_socket_can_be_is_refused)
 {
 	struct socket_front *other;
 
-	ck_assert_int_eq(socket_front_open(&front, "/nonexistent/socket", &other), -ENOENT);
+	ck_assert_int_eq(open_at("/nonexistent/socket", &other), -ENOENT);
 }
 END_TEST
 
@@ -185,7 +190,7 @@ START_TEST(a_socket_that_was_left_is_replaced_and_ours_is_removed)
 	snprintf(left.sun_path, sizeof(left.sun_path), "%s", path);
 	ck_assert_int_eq(bind(fd, (const struct sockaddr *)&left, sizeof(left)), 0);
 	close(fd);
-	ck_assert_int_eq(socket_front_open(&front, path, &other), 0);
+	ck_assert_int_eq(open_at(path, &other), 0);
 	socket_front_close(other);
 	ck_assert_int_ne(stat(path, &status), 0);
 }
