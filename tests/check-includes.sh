@@ -48,7 +48,7 @@ includes include | grep -v ':lxenstored/' | result 4 "formats include no source"
 	only 'lmdb\.h' src/store/
 	only 'xen[a-z_/]*\.h' 'src/front/xen\.c'
 	only 'sodium\.h' src/base/
-	only 'ev\.h' 'src/(front/|server\.c)'
+	only 'ev\.h' 'src/(front/|handover/|server\.c)'
 	only 'jansson\.h' tools/
 } | result 5 "libraries are included only where doc/dependencies.md says"
 

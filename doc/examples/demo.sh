@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Shows a daemon without Xen: a write, a watch, a transaction, a kill -9, the dump of the dead store, a restart.
+# Shows a daemon without Xen: a write, a watch, a transaction, a kill -9 that nobody notices, the dump of a store without daemon, a restart.
 # `./bootstrap demo` builds what it needs and runs it; by itself: doc/examples/demo.sh FOLDER-OF-THE-BUILD
 #
 # shellcheck disable=SC2016 # lines are shown before they are expanded
@@ -72,13 +72,22 @@ show 'xenstore-write /demo/counter 1'
 show 'transaction'
 show 'xenstore-read /demo/counter'
 
-note "The daemon is killed. Clients find nobody."
+note "Somebody watches while the daemon is killed. Its keeper starts another one, which goes on with the same connections."
+show 'xenstore-watch -n 2 /demo/counter >$XENSTORED_RUNDIR/events &'
+watcher=$!
+await has_lines 1 "$XENSTORED_RUNDIR/events"
+show 'kill -9 $(pgrep -P $(cat $XENSTORED_RUNDIR/xenstored.pid))'
+show 'xenstore-write /demo/counter 4'
+wait "$watcher"
+show 'cat $XENSTORED_RUNDIR/events'
+
+note "Keeper and daemon end. Clients find nobody."
 killed=$(daemon)
-show 'kill -9 $(cat $XENSTORED_RUNDIR/xenstored.pid)'
+show 'kill $(cat $XENSTORED_RUNDIR/xenstored.pid)'
 await ended "$killed"
 show 'xenstore-read /demo/counter' || true
 
-note "The store of the dead daemon is a file that can be looked at."
+note "The store is a file that can be looked at."
 show 'lxenstore-dump --store $XENSTORED_RUNDIR/store.mdb --perms /demo'
 show 'lxenstore-dump --store $XENSTORED_RUNDIR/store.mdb --check'
 

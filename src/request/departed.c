@@ -58,8 +58,9 @@ static uint64_t *connections_of(const struct ledger *ledger, size_t *n)
 
 	ledger_figures(ledger, &figures);
 	uint64_t *ids = calloc(figures.connections + 1, sizeof(*ids));
-	for (*n = 0; ids && ledger_find(ledger, &index, &found); ++*n)
-		ids[*n] = found.connection_id;
+	for (*n = 0; ids && ledger_find(ledger, &index, &found);)
+		if (found.connection_id > UINT16_MAX) /* rings are begun anew, without watches */
+			ids[(*n)++] = found.connection_id;
 	if (ids)
 		qsort(ids, *n, sizeof(*ids), compare);
 	return ids;

@@ -52,6 +52,7 @@ static int watch_arguments(struct request *request, struct watch_description *ou
 		return result;
 	out->token = reader_string(&request->arguments, &out->token_len);
 	out->depth = -1;
+	out->serial = 0;
 	if (!out->token)
 		return STATUS_EINVAL;
 	if (!reader_left(&request->arguments))

@@ -3,9 +3,11 @@
 #include "store/watch_record.h"
 
 #include <check.h>
+#include <stdio.h>
 #include <lmdb.h>
 #include <string.h>
 
+#include "base/status.h"
 #include "support/scene.h"
 #include "support/suite.h"
 
@@ -95,23 +97,47 @@ START_TEST(some_of_a_connection_go_from_a_serial_on_and_no_others)
 }
 END_TEST
 
-START_TEST(all_go_up_to_a_number_and_nodes_stay)
+static void put_all(void)
 {
-	size_t n;
-
-	for (uint64_t connection = 1; connection <= 3; connection++) {
-		for (uint64_t serial = 1; serial <= 3; serial++)
+	for (uint64_t connection = 1; connection <= 5; connection += 2) {
+		for (uint64_t serial = 3; serial >= 1; serial--)
 			ck_assert_int_eq(put(connection, serial), 0);
 	}
-	ck_assert_int_eq(watch_record_remove_any(scene.world.turn.store, 4, &n), 0);
-	ck_assert_uint_eq(n, 4);
-	ck_assert(!is_there(2, 1));
-	ck_assert(is_there(2, 2));
-	ck_assert_int_eq(watch_record_remove_any(scene.world.turn.store, 100, &n), 0);
-	ck_assert_uint_eq(n, 5);
-	ck_assert_int_eq(watch_record_remove_any(scene.world.turn.store, 100, &n), 0);
-	ck_assert_uint_eq(n, 0);
-	scene_answer(scene.root, "tool|", MESSAGE_DIRECTORY, 0, "/");
+}
+
+static int note_serial(void *context, const struct watch_record *record)
+{
+	char *text = context;
+
+	snprintf(text + strlen(text), 64, "%u:%u ", (unsigned)record->connection, (unsigned)record->serial);
+	return record->serial == 3 && record->connection == 5 ? STATUS_EEXIST : 0;
+}
+
+START_TEST(records_of_a_connection_are_found_in_the_order_of_serials)
+{
+	char text[256] = "";
+
+	put_all();
+	ck_assert_int_eq(watch_record_each(scene.world.turn.store, 3, note_serial, text), 0);
+	ck_assert_int_eq(watch_record_each(scene.world.turn.store, 2, note_serial, text), 0);
+	ck_assert_str_eq(text, "3:1 3:2 3:3 ");
+	ck_assert_int_eq(watch_record_each(scene.world.turn.store, 5, note_serial, text), STATUS_EEXIST);
+}
+END_TEST
+
+START_TEST(the_next_connection_with_records_is_found)
+{
+	uint64_t connection;
+
+	ck_assert_int_eq(watch_record_next(scene.world.turn.store, 0, &connection), STATUS_ENOENT);
+	put_all();
+	ck_assert_int_eq(watch_record_next(scene.world.turn.store, 0, &connection), 0);
+	ck_assert_uint_eq(connection, 1);
+	ck_assert_int_eq(watch_record_next(scene.world.turn.store, 2, &connection), 0);
+	ck_assert_uint_eq(connection, 3);
+	ck_assert_int_eq(watch_record_next(scene.world.turn.store, 5, &connection), 0);
+	ck_assert_uint_eq(connection, 5);
+	ck_assert_int_eq(watch_record_next(scene.world.turn.store, 6, &connection), STATUS_ENOENT);
 }
 END_TEST
 
@@ -125,7 +151,8 @@ int main(void)
 	tcase_add_test(tcase, one_record_is_removed_and_its_neighbours_stay);
 	tcase_add_test(tcase, a_record_that_is_not_there_cannot_be_removed);
 	tcase_add_test(tcase, some_of_a_connection_go_from_a_serial_on_and_no_others);
-	tcase_add_test(tcase, all_go_up_to_a_number_and_nodes_stay);
+	tcase_add_test(tcase, records_of_a_connection_are_found_in_the_order_of_serials);
+	tcase_add_test(tcase, the_next_connection_with_records_is_found);
 	suite_add_tcase(suite, tcase);
 	return suite_run(suite);
 }
