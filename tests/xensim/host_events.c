@@ -147,20 +147,12 @@ void host_unmask(struct host *host, uint16_t owner, uint32_t number)
 		put(host, owner, number);
 }
 
-void host_close_port(struct host *host, uint16_t domid, uint32_t number)
+/* The port at the other end, if it is bound to this one, has nobody then. */
+static void leave(struct host *host, struct host_binding was, uint16_t domid, uint32_t number)
 {
-	struct host_port *port = host_port(host, domid, number);
-	struct host_binding was = host_binding(port);
-
-	atomic_store(&port->binding, (struct host_binding){0});
-	if (!domid && number >= HOST_DEVICE_PORTS && number < host->state->free_from)
-		host->state->free_from = number;
-	if (was.state == HOST_PORT_VIRQ && host->state->virq_port == number)
-		host->state->virq_port = 0;
-	if (was.state != HOST_PORT_BOUND)
-		return;
 	struct host_port *other = host_port(host, was.domid, was.port);
 	struct host_binding peer = host_binding(other);
+
 	if (peer.state != HOST_PORT_BOUND || peer.domid != domid || peer.port != number)
 		return;
 	/* A sender that died before it wrote to the FIFO must not keep the next one from writing. */
@@ -169,6 +161,21 @@ void host_close_port(struct host *host, uint16_t domid, uint32_t number)
 	peer.state = HOST_PORT_UNBOUND;
 	peer.port = 0;
 	atomic_store(&other->binding, peer);
+}
+
+/* In this order: until the port is free it has an owner, so that reap finds what a death here has left half. */
+void host_close_port(struct host *host, uint16_t domid, uint32_t number)
+{
+	struct host_port *port = host_port(host, domid, number);
+	struct host_binding was = host_binding(port);
+
+	if (was.state == HOST_PORT_VIRQ && host->state->virq_port == number)
+		host->state->virq_port = 0;
+	if (was.state == HOST_PORT_BOUND)
+		leave(host, was, domid, number);
+	if (!domid && number >= HOST_DEVICE_PORTS && number < host->state->free_from)
+		host->state->free_from = number;
+	atomic_store(&port->binding, (struct host_binding){0});
 }
 
 static void reap(struct host *host)
