@@ -135,19 +135,41 @@ void ring_wake(struct ring *ring)
 		turn_note_output(ring->connection.front->turn, client);
 }
 
-void ring_begin(struct ring *ring, uint32_t epoch, bool keep)
+static void begin_at_0(struct ring *ring)
+{
+	struct ring_page *page = ring->page;
+
+	ring_store(&page->req_cons, 0);
+	ring_store(&page->req_prod, 0);
+	ring_store(&page->rsp_cons, 0);
+	ring_store(&page->rsp_prod, 0);
+}
+
+/*
+ * Takes the indexes as they are. What the guest has put and nobody has taken is found then, and what it has half written or
+ * half read goes on. False: they make no sense, or the guest itself wants to begin anew.
+ */
+static bool begin_where_it_is(struct ring *ring)
+{
+	struct ring_page *page = ring->page;
+	uint32_t consumed = ring_load(&page->req_cons), produced = ring_load(&page->rsp_prod);
+
+	if (ring_load(&page->connection) == RING_RECONNECT || ring_load(&page->req_prod) - consumed > RING_SIZE ||
+	    produced - ring_load(&page->rsp_cons) > RING_SIZE)
+		return false;
+	ledger_start_at(&ring->connection.client.ledger, consumed, produced);
+	return true;
+}
+
+void ring_begin(struct ring *ring, uint32_t epoch, bool go_on)
 {
 	struct client *client = &ring->connection.client;
 	struct ring_page *page = ring->page;
 
 	client_reset(client, ring->connection.front->turn);
 	ledger_reset(&client->ledger, epoch);
-	if (!keep || ring_load(&page->req_cons) || ring_load(&page->rsp_prod) || ring_load(&page->rsp_cons)) {
-		ring_store(&page->req_cons, 0);
-		ring_store(&page->req_prod, 0);
-		ring_store(&page->rsp_cons, 0);
-		ring_store(&page->rsp_prod, 0);
-	}
+	if (!go_on || !begin_where_it_is(ring))
+		begin_at_0(ring);
 	ring_store(&page->error, RING_ERROR_NONE);
 	ring_store(&page->server_features, client->domain->features);
 	ledger_resume(&client->ledger);

@@ -41,10 +41,10 @@ void ring_wake(struct ring *ring);
 
 /*
  * Begins the connection anew: watches, transactions, input and output are gone, the page's indexes are 0, the guest is told.
- * `keep`: leave them if nobody has served this page yet and the guest has written into it already. Not while the turn has
- * uncommitted changes.
+ * `go_on`: a guest that has used its page already, with a server that is gone, goes on where its indexes are. Not while the
+ * turn has uncommitted changes.
  */
-void ring_begin(struct ring *ring, uint32_t epoch, bool keep);
+void ring_begin(struct ring *ring, uint32_t epoch, bool go_on);
 
 /* The guest is not followed any more: stopped at the end of the turn, with this in its page. */
 void ring_give_up(struct ring *ring, enum ring_error error);

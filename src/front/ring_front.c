@@ -35,7 +35,7 @@ struct ring_front {
 	size_t n_ports;
 	uint32_t exception_port;
 	uint32_t last_epoch;
-	bool is_starting; /* what is in a page that nobody has served yet is kept */
+	bool is_starting; /* guests have used their pages with a daemon before this one, and go on */
 };
 
 /* A page and an event channel, as one ring has it. */

@@ -508,6 +508,14 @@ void ledger_reset(struct ledger_connection *connection, uint32_t epoch)
 	connection->ran = 0;
 }
 
+void ledger_start_at(struct ledger_connection *connection, uint64_t in_position, uint64_t out_position)
+{
+	struct ledger_slot *slot = connection->slot;
+
+	slot->in_pos = slot->done = connection->ran = in_position;
+	slot->out_pos = out_position;
+}
+
 void ledger_resume(struct ledger_connection *connection)
 {
 	publish_u32(&connection->slot->state, LEDGER_CONNECTED);

@@ -164,6 +164,9 @@ uint64_t ledger_out_position(const struct ledger_connection *connection);
  */
 void ledger_reset(struct ledger_connection *connection, uint32_t epoch);
 
+/* Before ledger_resume: the streams go on from where somebody else has left them. */
+void ledger_start_at(struct ledger_connection *connection, uint64_t in_position, uint64_t out_position);
+
 /* The other side is ready too: from now on the offsets count. */
 void ledger_resume(struct ledger_connection *connection);
 

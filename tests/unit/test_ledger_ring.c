@@ -198,6 +198,28 @@ START_TEST(after_a_reset_nothing_is_there_and_offsets_are_0)
 }
 END_TEST
 
+START_TEST(streams_can_go_on_from_where_another_has_left_them)
+{
+	struct iovec buffers[4];
+	size_t len;
+
+	ledger_reset(&connection, 9);
+	ledger_start_at(&connection, 0xfffffff0, 500);
+	ledger_resume(&connection);
+	put_input("question", 8);
+	ck_assert_uint_eq(slot()->in_pos, 0xfffffff8);
+	ck_assert_mem_eq(ledger_input(&connection, &len), "question", 8);
+	ck_assert_uint_eq(len, 8);
+	ledger_ran(&connection, 8);
+	append_reply(0, "answer");
+	ck_assert_uint_eq(ledger_copy_out_begin(&connection, buffers, 4), 1);
+	ck_assert_mem_eq(buffers[0].iov_base, "answer", 6);
+	ledger_copy_out_end(&connection, 6);
+	ck_assert_uint_eq(slot()->out_pos, 506);
+	ck_assert_uint_eq(blocks_used(), 0);
+}
+END_TEST
+
 START_TEST(a_stopped_one_says_why_and_holds_nothing)
 {
 	put_input("qr", 2);
@@ -501,6 +523,7 @@ int main(void)
 	tcase_add_test(tcase, output_is_described_until_it_is_taken);
 	tcase_add_test(tcase, output_that_waits_for_a_commit_is_not_described);
 	tcase_add_test(tcase, after_a_reset_nothing_is_there_and_offsets_are_0);
+	tcase_add_test(tcase, streams_can_go_on_from_where_another_has_left_them);
 	tcase_add_test(tcase, a_stopped_one_says_why_and_holds_nothing);
 	tcase_add_test(tcase, after_each_instruction_ledger_and_ring_tell_the_truth);
 	suite_add_tcase(suite, tcase);

@@ -531,29 +531,47 @@ START_TEST(without_a_ring_of_its_own_domain_the_daemon_starts)
 }
 END_TEST
 
-START_TEST(what_was_put_into_a_page_that_nobody_has_served_is_kept_at_the_start)
+START_TEST(a_guest_goes_on_where_it_was_at_the_start)
 {
 	struct fake_guest *own = fake_guest_new(&stage.xen, 0, 3);
 	struct ring_message message;
 
 	own->known_port = 3;
+	own->page->req_prod = own->page->req_cons = 0xfffffff0;
+	own->page->rsp_prod = own->page->rsp_cons = 0xfffffe00;
 	put_quietly(own);
 	ck_assert_int_eq(ring_front_start(stage.rings), 0);
 	ring_stage_turn();
+	ck_assert_uint_eq(own->page->req_cons, own->page->req_prod);
 	ck_assert(ring_stage_take(own, &message));
 	ck_assert_uint_eq(message.header.request_id, own->last_request_id);
+	for (int i = 0; i < 100; i++)
+		ring_stage_alive(own);
 }
 END_TEST
 
-START_TEST(a_page_that_was_served_before_begins_anew_at_the_start)
+START_TEST(a_page_whose_indexes_make_no_sense_begins_at_0_at_the_start)
 {
 	struct fake_guest *own = fake_guest_new(&stage.xen, 0, 3);
 
 	own->known_port = 3;
-	own->page->req_prod = own->page->req_cons = 0xfffffff0;
-	own->page->rsp_prod = 5;
+	*(_i ? &own->page->req_prod : &own->page->rsp_prod) = 1025;
 	ck_assert_int_eq(ring_front_start(stage.rings), 0);
 	ck_assert_uint_eq(own->page->req_prod | own->page->req_cons | own->page->rsp_prod | own->page->rsp_cons, 0);
+	ring_stage_alive(own);
+}
+END_TEST
+
+START_TEST(a_guest_that_asks_for_it_begins_at_0_at_the_start)
+{
+	struct fake_guest *own = fake_guest_new(&stage.xen, 0, 3);
+
+	own->known_port = 3;
+	own->page->req_prod = 10;
+	own->page->connection = RING_RECONNECT;
+	ck_assert_int_eq(ring_front_start(stage.rings), 0);
+	ck_assert_uint_eq(own->page->req_prod, 0);
+	ck_assert_uint_eq(own->page->connection, RING_CONNECTED);
 	ring_stage_alive(own);
 }
 END_TEST
@@ -597,8 +615,9 @@ int main(void)
 	tcase_add_test(tcase, rings_that_somebody_has_served_before_are_taken_up_too);
 	tcase_add_test(tcase, an_epoch_that_the_store_knows_is_not_used_again);
 	tcase_add_test(tcase, without_a_ring_of_its_own_domain_the_daemon_starts);
-	tcase_add_test(tcase, what_was_put_into_a_page_that_nobody_has_served_is_kept_at_the_start);
-	tcase_add_test(tcase, a_page_that_was_served_before_begins_anew_at_the_start);
+	tcase_add_test(tcase, a_guest_goes_on_where_it_was_at_the_start);
+	tcase_add_loop_test(tcase, a_page_whose_indexes_make_no_sense_begins_at_0_at_the_start, 0, 2);
+	tcase_add_test(tcase, a_guest_that_asks_for_it_begins_at_0_at_the_start);
 	tcase_add_test(tcase, closing_nothing_is_allowed);
 	suite_add_tcase(suite, tcase);
 	return suite_run(suite);
