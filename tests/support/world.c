@@ -83,7 +83,7 @@ int world_init(struct world *world, const struct world_options *options)
 
 	if (!options)
 		options = &none;
-	*world = (struct world){0};
+	*world = (struct world){.last_client_id = UINT16_MAX}; /* ids of sockets */
 	log_init(&world->log, true);
 	world->log.level = LOG_LEVEL_ERROR;
 	snprintf(world->directory, sizeof(world->directory), "%s",
