@@ -138,7 +138,7 @@ bool index_key_decode(const void *key, size_t len, uint16_t *domid, uint64_t *cr
 int index_apply(struct store *store, const struct index_plan *plan, const struct key *key, uint64_t created)
 {
 	unsigned char bytes[INDEX_KEY_SIZE];
-	MDB_val name = {sizeof(bytes), bytes}, record = {key->len, (void *)(uintptr_t)key->bytes};
+	MDB_val name = {sizeof(bytes), bytes}, record = {key ? key->len : 0, key ? (void *)(uintptr_t)key->bytes : NULL};
 	struct MDB_txn *txn = store_writable(store);
 
 	if (!txn)
@@ -156,10 +156,9 @@ int index_apply(struct store *store, const struct index_plan *plan, const struct
 int index_drop(struct store *store, unsigned char kind, uint16_t domid, uint64_t created)
 {
 	struct index_plan plan = {.n = 1, .few = {{kind, false, domid}}};
-	const struct key unused = {0};
 
 	plan.steps = plan.few;
-	return index_apply(store, &plan, &unused, created);
+	return index_apply(store, &plan, NULL, created);
 }
 
 /* The path of the node under a key that a record holds. */

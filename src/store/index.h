@@ -63,7 +63,7 @@ void index_plan_deinit(struct index_plan *plan);
 
 /*
  * Changes the records of the node under `key`, created with this generation, in the turn's write transaction. What is to be
- * taken away need not be there. Faults are noted in the store.
+ * taken away need not be there; `key` is NULL if there is nothing else to be done. Faults are noted in the store.
  */
 int index_apply(struct store *store, const struct index_plan *plan, const struct key *key, uint64_t created);
 

@@ -487,32 +487,35 @@ static int settle_owner(struct subtree_walk *walk)
 	return walk->count ? account_add(walk->store, walk->owner, -(int64_t)walk->count) : 0;
 }
 
-/* Deletes the record, and those of the index whatever the parent's permissions were: it may have gone already. */
-static int delete_record(struct subtree_walk *walk, MDB_cursor *cursor, const struct node *node)
+static int delete_record(struct subtree_walk *walk, MDB_cursor *cursor)
+{
+	int code = mdb_cursor_del(cursor, 0);
+
+	return code ? store_failed(walk->store, code) : 0;
+}
+
+/* The records of the index too, whatever the parent's permissions were: it may have gone already. */
+static int delete_indexed_record(struct subtree_walk *walk, MDB_cursor *cursor, const struct node *node)
 {
 	struct index_state before = {node->permissions, node->n_permissions, NULL, 0}, after = {0};
-	bool indexed = node->flags & STORE_NODE_INDEXED;
 	uint64_t created = node->created;
-	const struct key unused = {0};
 	struct index_plan plan;
 
-	if (indexed && index_plan(&before, &after, &plan))
+	if (index_plan(&before, &after, &plan))
 		return store_failed(walk->store, ENOMEM);
-	int code = mdb_cursor_del(cursor, 0);
-	int error = code ? store_failed(walk->store, code) : 0;
-	if (indexed) {
-		if (!error)
-			error = index_apply(walk->store, &plan, &unused, created);
-		index_plan_deinit(&plan);
-	}
+	int error = delete_record(walk, cursor);
+	if (!error)
+		error = index_apply(walk->store, &plan, NULL, created);
+	index_plan_deinit(&plan);
 	return error;
 }
 
 static int remove_record(struct subtree_walk *walk, MDB_cursor *cursor, const struct node *node)
 {
 	uint16_t owner = node->permissions[0].domid;
-	/* This and the next may move the records under the cursor; LMDB keeps cursors of the transaction right. */
-	int error = delete_record(walk, cursor, node);
+	bool indexed = node->flags & STORE_NODE_INDEXED;
+	/* What follows may move the records under the cursor; LMDB keeps cursors of the transaction right. */
+	int error = indexed ? delete_indexed_record(walk, cursor, node) : delete_record(walk, cursor);
 
 	if (error)
 		return error;
