@@ -140,8 +140,8 @@ START_TEST(quotas_of_the_wrong_size_are_found)
 	store_file_put(&file, "q\0", 2, &quotas, sizeof(quotas));
 	expect("the record of quotas has a key of 2 bytes and a record of 136");
 	store_file_put(&file, "q\0", 2, NULL, 0);
-	store_file_put(&file, "q", 1, &quotas, sizeof(quotas) + 1);
-	expect("the record of quotas has a key of 1 bytes and a record of 137");
+	store_file_put(&file, "q", 1, &quotas, sizeof(quotas) - 1);
+	expect("the record of quotas has a key of 1 bytes and a record of 135");
 	quotas.hard_set = UINT32_MAX;
 	store_file_put(&file, "q", 1, &quotas, sizeof(quotas));
 	expect("the record of quotas has some of no meaning");
