@@ -363,7 +363,9 @@ tests_integration_test_start_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_integration_test_start_LDADD = $(TEST_LIBS)
 
 # ---- daemons with guests, on the simulated Xen ----
-PROTOCOL_TESTS += tests/integration/test_xensim tests/integration/test_xensim_host
+PROTOCOL_TESTS += tests/integration/test_rings tests/integration/test_xensim tests/integration/test_xensim_host
+tests_integration_test_rings_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_integration_test_rings_LDADD = $(TEST_LIBS)
 tests_integration_test_xensim_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_integration_test_xensim_LDADD = $(TEST_LIBS)
 tests_integration_test_xensim_host_CPPFLAGS = $(TEST_CPPFLAGS)
