@@ -112,7 +112,11 @@ START_TEST(masked_port_tells_once_when_it_is_unmasked)
 	ck_assert_uint_eq(told(), 0);
 	host_unmask(host, owner, port);
 	ck_assert_uint_eq(told(), port);
+	/* That was one more time that it was read. */
+	ck_assert_int_eq(guest_notify(guest), 0);
 	ck_assert_uint_eq(told(), 0);
+	host_unmask(host, owner, port);
+	ck_assert_uint_eq(told(), port);
 	host_unmask(host, owner, port);
 	ck_assert_uint_eq(told(), 0);
 }
@@ -159,6 +163,10 @@ START_TEST(only_an_unbound_port_of_a_domain_can_be_bound)
 	ck_assert_int_eq(host_bind(host, owner, 5, sim_port(sim, 5) + 1), -EINVAL);
 	ck_assert_int_eq(host_bind(host, owner, 5, 0xffffffff), -EINVAL);
 	ck_assert_int_eq(host_bind(host, owner, 6, 1), -ESRCH);
+	/* One that waits for another domain than ours. */
+	int port = host_alloc_unbound(host, owner, 5, 7);
+	ck_assert_int_gt(port, 0);
+	ck_assert_int_eq(host_bind(host, owner, 5, (uint32_t)port), -EINVAL);
 }
 END_TEST
 
@@ -331,6 +339,20 @@ START_TEST(killed_at_any_instant)
 }
 END_TEST
 
+/* It has said that the guest is told, and has not told it. */
+START_TEST(death_in_a_notification_does_not_stop_the_next)
+{
+	struct guest *guest = attach(5);
+	uint32_t port = bind_quietly(5);
+
+	atomic_store(&host_port(host, 5, sim_port(sim, 5))->signal, HOST_PENDING);
+	ck_assert_int_eq(host_unbind(host, owner, port), 0);
+	port = bind_quietly(5);
+	ck_assert_int_eq(host_notify(host, owner, 0, port), 0);
+	ck_assert_int_eq(guest_wait(guest, 0), 0);
+}
+END_TEST
+
 /* ---- rules ---- */
 
 START_TEST(rule_acts_when_and_as_often_as_it_says)
@@ -390,6 +412,7 @@ int main(void)
 	    dying_domain_has_no_port_and_no_grant,
 	    number_used_again_is_another_domain,
 	    killed_at_any_instant,
+	    death_in_a_notification_does_not_stop_the_next,
 	    rule_acts_when_and_as_often_as_it_says,
 	    rule_for_ever_acts_until_it_is_cleared,
 	    gate_holds_whoever_comes,

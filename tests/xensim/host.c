@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
@@ -133,8 +134,14 @@ void host_close(struct host *host)
 
 void host_lock(struct host *host)
 {
-	if (pthread_mutex_lock(&host->state->lock) == EOWNERDEAD)
-		pthread_mutex_consistent(&host->state->lock);
+	int error = pthread_mutex_lock(&host->state->lock);
+
+	if (error == EOWNERDEAD)
+		error = pthread_mutex_consistent(&host->state->lock);
+	if (error) {
+		fprintf(stderr, "xensim: the lock cannot be had: %s\n", strerror(error));
+		abort();
+	}
 }
 
 void host_unlock(struct host *host)
