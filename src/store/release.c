@@ -13,6 +13,7 @@
 
 #include "store/index.h"
 #include "store/node.h"
+#include "store/transaction.h"
 #include "wire/path.h"
 
 struct release {
@@ -338,5 +339,9 @@ int store_release(struct store *store, uint16_t domid, struct arena *arena, cons
 		result = give_away(&release, staying[i]);
 	if (!result)
 		result = remove_owned(&release);
-	return result ? result : strip_entries(&release);
+	if (!result)
+		result = strip_entries(&release);
+	if (!result)
+		transactions_release(store, domid);
+	return result;
 }

@@ -16,6 +16,7 @@
  * - The root and the special nodes stay: the privileged domain has them then.
  * - Entries that name it go, behind the first. Where a node and nodes below it without a gap have one, the topmost is a change as
  *   of SET_PERMS, and of those below it only the ones with a watch set on them, for watches on this very path: as with RM.
+ * - Open transactions that name it are doomed.
  *
  * Not for the privileged domain. `changes` are appended to. 0; else a fault, noted in the store: the turn has to be put back.
  */

@@ -192,6 +192,29 @@ void transaction_free(struct transaction *transaction)
 	free(transaction);
 }
 
+static bool names(const struct transaction *transaction, uint16_t domid)
+{
+	const struct transaction_entry *entry, *next;
+
+	HASH_ITER (hh, transaction->entries, entry, next) {
+		for (size_t i = 0; i < entry->n_permissions && (entry->present || entry->has_permissions); i++) {
+			if (entry->permissions[i].domid == domid)
+				return true;
+		}
+	}
+	return false;
+}
+
+void transactions_release(struct store *store, uint16_t domid)
+{
+	struct transaction *transaction;
+
+	DL_FOREACH2 (store->transactions, transaction, next) {
+		if (!transaction->doomed && !transaction->ended && transaction->changed)
+			transaction->doomed = names(transaction, domid);
+	}
+}
+
 void transaction_lose_snapshot(struct transaction *transaction)
 {
 	transaction->snapshot = NULL;

@@ -62,6 +62,12 @@ struct transaction {
 int transaction_start(struct store *store, const struct caller *caller, struct transaction **out);
 void transaction_free(struct transaction *transaction); /* accepts NULL; what it changed is forgotten */
 
+/*
+ * A domain is no more. What open transactions would give to it, or let it do, must not come to the next one of its number: those
+ * whose changes name it are doomed (and stay so if the turn is put back).
+ */
+void transactions_release(struct store *store, uint16_t domid);
+
 /* The snapshot is gone; called by snapshot.c only. */
 void transaction_lose_snapshot(struct transaction *transaction);
 

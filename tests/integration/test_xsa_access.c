@@ -334,6 +334,39 @@ START_TEST(xsa_322_cve_2020_29481_also_if_the_daemon_was_not_there_when_it_happe
 }
 END_TEST
 
+/* Who was granted something is gone by the end of the transaction that does it. */
+static void end_across_a_death(const char *path, const char *owner, const char *entry, bool has_successor)
+{
+	uint32_t transaction;
+
+	make("/there", "n0");
+	transaction = expect_transaction(guests.root);
+	expect_write(guests.root, transaction, path, "secret");
+	expect_ok(guests.root, MESSAGE_SET_PERMS, transaction, ARGUMENTS(path, owner, entry));
+	guests_destroy(1);
+	if (has_successor)
+		first = guests_add(1);
+	struct client_message answer = expect_any(guests.root, MESSAGE_TRANSACTION_END, transaction, ARGUMENTS("T"));
+	ck_assert_msg(answer.header.type != MESSAGE_ERROR || !strcmp(answer.payload, "EAGAIN"), "%s", answer.payload);
+	if (!has_successor)
+		first = guests_add(1);
+	expect_error(first, "EACCES", MESSAGE_READ, 0, ARGUMENTS(path));
+	expect_write_error(first, "EACCES", 0, path);
+	ck_assert_uint_eq(guests_account(1, "nodes"), 1);
+}
+
+START_TEST(xsa_322_cve_2020_29481_nor_what_a_transaction_grants_that_outlives_the_old_one)
+{
+	for (int i = 0; i < 2; i++) {
+		end_across_a_death("/there", "n0", "b1", i);
+		end_across_a_death("/new", "n0", "b1", i);
+		end_across_a_death("/there", "n1", "r0", i);
+		end_across_a_death("/new", "n1", "r0", i);
+		end_across_a_death("/new/deep", "n1", "r0", i);
+	}
+}
+END_TEST
+
 /* ---- 323 ---- */
 
 START_TEST(xsa_323_cve_2020_29482_what_a_guest_can_name_domain_0_can_name_too)
@@ -525,6 +558,7 @@ int main(void)
 	    xsa_322_cve_2020_29481_also_if_it_takes_its_place_unseen,
 	    xsa_322_cve_2020_29481_also_if_the_first_that_is_heard_of_it_is_its_introduction,
 	    xsa_322_cve_2020_29481_also_if_the_daemon_was_not_there_when_it_happened,
+	    xsa_322_cve_2020_29481_nor_what_a_transaction_grants_that_outlives_the_old_one,
 	    xsa_323_cve_2020_29482_what_a_guest_can_name_domain_0_can_name_too,
 	    xsa_323_cve_2020_29482_a_path_survives_the_migration_to_a_longer_number,
 	    xsa_352_cve_2020_29486_a_guest_cannot_give_its_node_away,

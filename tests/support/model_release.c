@@ -88,6 +88,17 @@ static void say_stripped(struct model *model, uint16_t domid)
 	}
 }
 
+/* What is given in a transaction was not meant for the next one of the number. */
+static void doom(struct model_transaction *transaction, uint16_t domid)
+{
+	for (int node = 0; node < MODEL_NODES; node++) {
+		const struct model_overlay *here = &transaction->overlay[node];
+		bool sets = here->present || here->has_permissions;
+		if (sets && (is_named(&here->node, domid) || here->node.permissions.entries[0].domid == domid))
+			transaction->doomed = true;
+	}
+}
+
 void model_release(struct model *model, uint16_t domid)
 {
 	struct model_node *nodes = model->now.nodes;
@@ -101,5 +112,9 @@ void model_release(struct model *model, uint16_t domid)
 	for (int node = 0; node < MODEL_NODES; node++) {
 		if (nodes[node].exists && is_named(&nodes[node], domid))
 			strip(model, &nodes[node], domid);
+	}
+	for (int client = 0; client < MODEL_CLIENTS; client++) {
+		if (model->transactions[client].open)
+			doom(&model->transactions[client], domid);
 	}
 }

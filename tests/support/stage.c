@@ -294,6 +294,7 @@ static int end(struct stage *stage, struct stage_client *client, struct tree *tr
 	if (result < 0)
 		return result;
 	client->ended = client->transaction;
+	client->ended->ended = true;
 	client->transaction = NULL;
 	if (!store_tag(stage->store))
 		free_ended(stage);
@@ -304,8 +305,10 @@ static int abort_turn(struct stage *stage)
 {
 	store_abort(stage->store);
 	for (size_t i = 0; i < STAGE_CLIENTS; i++) {
-		if (stage->clients[i].ended)
+		if (stage->clients[i].ended) {
 			stage->clients[i].transaction = stage->clients[i].ended;
+			stage->clients[i].transaction->ended = false;
+		}
 		stage->clients[i].ended = NULL;
 	}
 	return 0;
