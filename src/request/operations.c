@@ -292,6 +292,7 @@ static int operation_transaction_end(struct request *request, struct reply *repl
 		return STATUS_EINVAL;
 	if (!transaction)
 		return STATUS_ENOENT;
+	transaction->caller = request->tree.caller; /* its target may have gone since the start */
 	if (*how == 'T')
 		result = transaction_commit(transaction, request->tree.limits, &turn->arena, request->tree.watched,
 					    &request->tree.changes);

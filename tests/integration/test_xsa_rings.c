@@ -357,6 +357,25 @@ START_TEST(xsa_233_cve_2017_14317_nor_does_a_target_that_is_gone_lend_its_rights
 }
 END_TEST
 
+START_TEST(xsa_233_cve_2017_14317_also_not_at_the_end_of_a_transaction)
+{
+	struct client *model = guests_add(3);
+	uint32_t transaction;
+
+	expect_ok(guests.root, MESSAGE_SET_TARGET, 0, ARGUMENTS("3", "1"));
+	expect_write(guests.root, 0, "/shared", "");
+	guests_permit("/shared", "b0");
+	transaction = expect_transaction(model);
+	expect_write(model, transaction, "/shared/implied/node", "value");
+	guests_destroy(1);
+	first = guests_add(1);
+	expect_write(first, 0, "/shared/implied", "value");
+	expect_ok(first, MESSAGE_SET_PERMS, 0, ARGUMENTS("/shared/implied", "n1"));
+	expect_end(model, transaction, "EAGAIN");
+	expect_names(first, 0, "/shared/implied", "");
+}
+END_TEST
+
 /* ---- 425 ---- */
 
 /*
@@ -430,6 +449,7 @@ int main(void)
 	    xsa_38_cve_2013_0215_a_page_that_changes_while_it_is_read_harms_its_guest_only,
 	    xsa_233_cve_2017_14317_a_domain_and_its_device_model_vanish_together,
 	    xsa_233_cve_2017_14317_nor_does_a_target_that_is_gone_lend_its_rights_to_its_successor,
+	    xsa_233_cve_2017_14317_also_not_at_the_end_of_a_transaction,
 	    xsa_325_cve_2020_29483_a_guest_that_is_stopped_is_told_to_be_released_when_it_really_dies,
 	    xsa_325_cve_2020_29483_its_shutdown_is_told_too,
 	    xsa_420_cve_2022_42324_a_length_that_looks_negative_stops_that_guest_and_does_not_keep_the_daemon_busy,
