@@ -21,13 +21,6 @@ struct ending {
 	struct changes *changes;
 };
 
-static int node_now(struct ending *ending, const struct path *path, struct node *out)
-{
-	struct MDB_txn *txn = store_view(ending->store);
-
-	return txn ? node_get(ending->store, txn, path, out) : -EIO;
-}
-
 /* ---- may it be? ---- */
 
 static bool may_write(const struct ending *ending, const struct node *node)
@@ -42,7 +35,7 @@ static int check_entry(struct ending *ending, const struct transaction_entry *en
 
 	if (!observed && !entry->ensured)
 		return 0;
-	int result = node_now(ending, &entry->path, &node);
+	int result = node_look(ending->store, &entry->path, &node);
 	if (result < 0)
 		return result;
 	/* Had another's node been here, would the caller have got as far? */
@@ -84,7 +77,7 @@ static int plan_creation(struct ending *ending, struct transaction_entry *entry)
 	entry->kept = false;
 	entry->adopted = (struct permission_list){NULL, 0};
 	if (entry->ensured && !transaction_clears(ending->transaction, &entry->path)) {
-		int result = node_now(ending, &entry->path, &node);
+		int result = node_look(ending->store, &entry->path, &node);
 		if (result < 0)
 			return result;
 		entry->kept = !result;
@@ -166,7 +159,7 @@ static int plan_removal(struct ending *ending, struct transaction_entry *entry)
 
 	if (transaction_clears_above(ending->transaction, &entry->path))
 		return 0;
-	int result = node_now(ending, &entry->path, &node);
+	int result = node_look(ending->store, &entry->path, &node);
 	if (result)
 		return result == STATUS_ENOENT ? 0 : result;
 	result = changes_of_removal(ending->store, store_view(ending->store), ending->arena, ending->watched, &entry->path, &node,
@@ -194,7 +187,7 @@ static int remove_cleared(struct ending *ending)
 			return result;
 	}
 	DL_FOREACH2 (ending->transaction->cleared, entry, cleared_next) {
-		int result = node_now(ending, &entry->path, &node);
+		int result = node_look(ending->store, &entry->path, &node);
 		if (!result)
 			result = node_remove(ending->store, &entry->path);
 		if (result && result != STATUS_ENOENT)
@@ -206,7 +199,7 @@ static int remove_cleared(struct ending *ending)
 static int apply_settings(struct ending *ending, struct transaction_entry *entry)
 {
 	struct node node;
-	int result = node_now(ending, &entry->path, &node);
+	int result = node_look(ending->store, &entry->path, &node);
 
 	if (result)
 		return result == STATUS_ENOENT ? store_failed(ending->store, ENOENT) : result;
@@ -216,7 +209,7 @@ static int apply_settings(struct ending *ending, struct transaction_entry *entry
 	if (entry->has_value) {
 		result = node_set_value(ending->store, &entry->path, &node, entry->value, entry->value_len);
 		if (!result)
-			result = node_now(ending, &entry->path, &node);
+			result = node_look(ending->store, &entry->path, &node);
 	}
 	if (!result && entry->has_permissions)
 		result = node_set_permissions(ending->store, &entry->path, &node, entry->permissions, entry->n_permissions);

@@ -26,6 +26,17 @@ static struct MDB_txn *state_read(struct transaction *transaction)
 	return transaction->snapshot ? transaction->snapshot->txn : store_view(transaction->store);
 }
 
+/* A node of that state. While nothing has been committed since the snapshot, it is also the newest. */
+static int look_in_state(struct transaction *transaction, const struct path *path, struct node *out)
+{
+	struct store *store = transaction->store;
+	const struct snapshot *snapshot = transaction->snapshot;
+
+	if (!snapshot || (snapshot->commits == store->commits && !store->dirty))
+		return node_look(store, path, out);
+	return node_get(store, snapshot->txn, path, out);
+}
+
 /* ---- entries ---- */
 
 static uint32_t hash_of(const struct transaction *transaction, const struct path *path)
@@ -225,7 +236,6 @@ void transaction_lose_snapshot(struct transaction *transaction)
 int transaction_look(struct transaction *transaction, const struct path *path, struct node *out, bool *overlaid)
 {
 	const struct transaction_entry *entry = transaction_entry(transaction, path);
-	struct MDB_txn *txn;
 
 	*overlaid = true;
 	if (entry && entry->present) {
@@ -240,8 +250,7 @@ int transaction_look(struct transaction *transaction, const struct path *path, s
 	if (transaction_clears(transaction, path))
 		return STATUS_ENOENT;
 	*overlaid = false;
-	txn = state_read(transaction);
-	int result = txn ? node_get(transaction->store, txn, path, out) : -EIO;
+	int result = look_in_state(transaction, path, out);
 	if (result || !entry)
 		return result;
 	if (entry->has_value) {

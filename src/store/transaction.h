@@ -83,7 +83,7 @@ enum {
 
 /*
  * The node at `path` as the transaction sees it; STATUS_ENOENT: none. Nothing is observed. *overlaid: the answer comes from the
- * overlay alone (so there is nothing to observe).
+ * overlay alone (so there is nothing to observe). What `out` points to is valid until the next look or change.
  */
 int transaction_look(struct transaction *transaction, const struct path *path, struct node *out, bool *overlaid);
 
