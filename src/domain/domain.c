@@ -20,6 +20,9 @@ int domains_init(struct domains *domains, uint16_t own, uint16_t privileged, con
 	struct domain *domain;
 
 	*domains = (struct domains){.own = own, .privileged = privileged, .hypervisor = hypervisor};
+	domains->by_number = calloc(DOMID_FIRST_RESERVED_NUMBER, sizeof(*domains->by_number));
+	if (!domains->by_number)
+		return -ENOMEM;
 	if (quotas)
 		domains->quotas = *quotas;
 	else
@@ -36,19 +39,17 @@ void domains_deinit(struct domains *domains)
 {
 	struct domain *domain, *next;
 
-	HASH_ITER (hh, domains->all, domain, next) {
-		HASH_DEL(domains->all, domain);
+	DL_FOREACH_SAFE (domains->all, domain, next) {
 		free(domain);
 	}
-	domains->unsaved = NULL;
+	free(domains->by_number);
+	domains->by_number = NULL;
+	domains->all = domains->unsaved = NULL;
 }
 
 struct domain *domain_find(const struct domains *domains, uint16_t domid)
 {
-	struct domain *domain;
-
-	HASH_FIND(hh, domains->all, &domid, sizeof(domid), domain);
-	return domain;
+	return domid < DOMID_FIRST_RESERVED_NUMBER ? domains->by_number[domid] : NULL;
 }
 
 /* As one of which nothing is known. */
@@ -72,11 +73,8 @@ static int add(struct domains *domains, uint16_t domid, struct domain **out)
 	if (!domain)
 		return -ENOMEM;
 	make_new(domains, domain, domid);
-	HASH_ADD(hh, domains->all, caller.domid, sizeof(domid), domain);
-	if (!domain->hh.tbl) {
-		free(domain);
-		return -ENOMEM;
-	}
+	domains->by_number[domid] = domain;
+	DL_APPEND2(domains->all, domain, previous, next);
 	*out = domain;
 	return 0;
 }
@@ -84,7 +82,7 @@ static int add(struct domains *domains, uint16_t domid, struct domain **out)
 int domain_get(struct domains *domains, uint16_t domid, struct domain **out)
 {
 	struct domain *domain = domain_find(domains, domid);
-	int error = domain ? 0 : add(domains, domid, &domain);
+	int error = domain ? 0 : domid < DOMID_FIRST_RESERVED_NUMBER ? add(domains, domid, &domain) : -ERANGE;
 
 	if (error)
 		return error;
@@ -130,7 +128,8 @@ void domain_drop(struct domains *domains, struct domain *domain)
 {
 	if (--domain->n_holders || domain->is_known)
 		return;
-	HASH_DEL(domains->all, domain);
+	domains->by_number[domain->caller.domid] = NULL;
+	DL_DELETE2(domains->all, domain, previous, next);
 	free(domain);
 }
 
@@ -201,9 +200,9 @@ void domain_quotas_changed(const struct domains *domains, struct domain *domain)
 
 void domains_quotas_changed(struct domains *domains)
 {
-	struct domain *domain, *next;
+	struct domain *domain;
 
-	HASH_ITER (hh, domains->all, domain, next) {
+	DL_FOREACH (domains->all, domain) {
 		domain_quotas_changed(domains, domain);
 	}
 }

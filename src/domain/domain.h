@@ -4,7 +4,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <uthash.h>
 
 #include "base/budget.h"
 #include "domain/hypervisor.h"
@@ -36,17 +35,18 @@ struct domain {
 	bool is_gone;	  /* Xen has it no more: it is to be released */
 	bool is_there;	  /* Xen has named it when it was asked last; */
 	bool is_down;	  /* and said that it has shut down */
+	struct domain *previous, *next;
 	struct domain *unsaved_previous, *unsaved_next;
 	struct budget budgets[QUOTA_COUNT]; /* what its clients use; nodes are counted in the store */
 	/* clock_milliseconds when the log last said that it reached this limit; 0: never */
 	uint64_t told_at[QUOTA_COUNT], told_softly_at[QUOTA_COUNT];
-	UT_hash_handle hh; /* by caller.domid */
 };
 
 struct domains {
-	uint16_t own;	     /* in which the daemon runs; whose clients use the socket */
-	uint16_t privileged; /* which has all rights besides */
-	struct domain *all;
+	uint16_t own;			     /* in which the daemon runs; whose clients use the socket */
+	uint16_t privileged;		     /* which has all rights besides */
+	struct domain **by_number;	     /* below DOMID_FIRST_RESERVED_NUMBER; NULL: none */
+	struct domain *all;		     /* utlist, in the order in which they became known */
 	struct domain *unsaved;		     /* utlist: saved with the next commit that changes the store */
 	bool to_release;		     /* some are marked, see request/release.h */
 	struct quotas quotas;		     /* for all: as the daemon was started, then as they were set */
@@ -61,7 +61,7 @@ void domains_deinit(struct domains *domains);
 
 struct domain *domain_find(const struct domains *domains, uint16_t domid); /* NULL: nothing is known of it */
 
-/* The same; makes one, not introduced, if there is none, and it is known from here on. -ENOMEM. */
+/* The same; makes one, not introduced, if there is none, and it is known from here on. -ENOMEM; -ERANGE: a reserved number. */
 int domain_get(struct domains *domains, uint16_t domid, struct domain **out);
 
 /*

@@ -523,7 +523,7 @@ int ring_front_open(struct front *front, const struct ring_host *host, const str
 		free(rings);
 		return result;
 	}
-	for (const struct domain *domain = front->turn->domains->all; domain; domain = domain->hh.next) {
+	for (const struct domain *domain = front->turn->domains->all; domain; domain = domain->next) {
 		if (domain->epoch > rings->last_epoch)
 			rings->last_epoch = domain->epoch;
 	}

@@ -8,13 +8,14 @@
 
 #include <errno.h>
 #include <string.h>
+#include <utlist.h>
 
 #include "domain/domain_record.h"
 #include "request/domain_change.h"
 #include "store/node.h"
 #include "store/release.h"
 
-/* Owned nodes that make a batch. */
+/* Nodes removed or changed that make a batch. */
 enum { NODES_PER_BATCH = 2000 };
 
 static const char release_event[] = "@releaseDomain";
@@ -24,16 +25,19 @@ static const char release_event[] = "@releaseDomain";
 /* Nobody acts for it any more. */
 static int drop_target(struct turn *turn, uint16_t target)
 {
-	struct domain *domain, *next;
+	struct domain *domain;
 	int fault = 0;
 
-	HASH_ITER (hh, turn->domains->all, domain, next) {
-		if (domain->caller.target != target || fault)
+	DL_FOREACH (turn->domains->all, domain) {
+		if (domain->caller.target != target)
 			continue;
 		fault = domain_change_begin(turn, domain);
+		if (fault)
+			break;
 		domain->caller.target = DOMID_NONE;
-		if (!fault)
-			fault = domain_change_done(turn, domain);
+		fault = domain_change_done(turn, domain);
+		if (fault)
+			break;
 	}
 	return fault;
 }
@@ -88,13 +92,13 @@ static int release_gone_one(struct turn *turn, struct batch *batch, struct domai
 	bool was_introduced = domain->introduced;
 	uint16_t domid = domain->caller.domid;
 	struct MDB_txn *txn = store_view(turn->store);
-	uint64_t owned;
+	uint64_t owned = 0, generation = turn->store->generation;
 	int fault = txn ? node_account(turn->store, txn, domid, &owned) : -EIO;
 
-	if (fault)
-		return fault;
-	batch->nodes += owned + 1;
-	fault = take_away(turn, domain, changes);
+	if (!fault)
+		fault = take_away(turn, domain, changes);
+	/* Each node that loses an entry has taken a generation; those that it owned have taken one together. */
+	batch->nodes += owned + turn->store->generation - generation + 1;
 	return fault || !was_introduced ? fault : tell(turn, batch, domid, changes);
 }
 
@@ -106,11 +110,11 @@ static bool has_shut_down(const struct domain *domain)
 static int run_batch(void *context, struct turn *turn, struct changes *changes)
 {
 	struct batch *batch = context;
-	struct domain *domain, *next;
+	struct domain *domain;
 	int fault = 0;
 
 	*batch = (struct batch){0};
-	HASH_ITER (hh, turn->domains->all, domain, next) {
+	DL_FOREACH (turn->domains->all, domain) {
 		if (fault || batch->nodes >= NODES_PER_BATCH)
 			break;
 		if (domain->is_gone)
@@ -125,7 +129,9 @@ static int run_batch(void *context, struct turn *turn, struct changes *changes)
 
 static bool is_work_left(const struct domains *domains)
 {
-	for (const struct domain *domain = domains->all; domain; domain = domain->hh.next) {
+	const struct domain *domain;
+
+	DL_FOREACH (domains->all, domain) {
 		if (domain->is_gone || has_shut_down(domain))
 			return true;
 	}
@@ -185,17 +191,17 @@ int release_check_domains(struct turn *turn)
 {
 	struct domains *domains = turn->domains;
 	const struct hypervisor *hypervisor = domains->hypervisor;
-	struct domain *domain, *next;
+	struct domain *domain;
 
 	if (!hypervisor)
 		return 0;
-	HASH_ITER (hh, domains->all, domain, next) {
+	DL_FOREACH (domains->all, domain) {
 		domain->is_there = domain->is_down = false;
 	}
 	int fault = hypervisor->each_domain(hypervisor->context, found, domains);
 	if (fault)
 		return fault;
-	HASH_ITER (hh, domains->all, domain, next) {
+	DL_FOREACH (domains->all, domain) {
 		if (domain->is_known && !domain->is_there && !domain->caller.privileged)
 			domain->is_gone = true;
 	}
