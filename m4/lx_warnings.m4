@@ -10,7 +10,11 @@ AC_DEFUN([LX_WARNINGS], [
     AC_CACHE_CHECK([whether $CC takes $lx_flag], [lx_var], [
       lx_save_CFLAGS=$CFLAGS
       CFLAGS="$CFLAGS -Werror $lx_flag"
-      AC_COMPILE_IFELSE([AC_LANG_PROGRAM([], [])], [AS_VAR_SET([lx_var], [yes])], [AS_VAR_SET([lx_var], [no])])
+      dnl The comment is uthash's, in macros that become ours; clang does not take it for an annotation.
+      AC_COMPILE_IFELSE([AC_LANG_PROGRAM([], [[
+          volatile int n = 0;
+          switch (n) { case 1: n = 2; /* fall through */ case 2: n = 3; }]])],
+        [AS_VAR_SET([lx_var], [yes])], [AS_VAR_SET([lx_var], [no])])
       CFLAGS=$lx_save_CFLAGS
     ])
     AS_VAR_IF([lx_var], [yes], [WARNING_CFLAGS="$WARNING_CFLAGS $lx_flag"])

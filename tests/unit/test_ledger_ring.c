@@ -488,7 +488,8 @@ START_TEST(after_each_instruction_ledger_and_ring_tell_the_truth)
 		serve_in_steps(server);
 	ck_assert_int_eq(waitpid(child, &status, 0), child);
 	ck_assert(WIFSTOPPED(status));
-	for (long i = steps ? atol(steps) : 60000; i; i--) {
+	/* Sanitizers make more of them: at least one beginning is seen. */
+	for (long i = steps ? atol(steps) : 60000; i > 0 || !resets; i--) {
 		ck_assert(step(child));
 		if (has_moved(server) && slot()->state != LEDGER_RESETTING) {
 			check_state(&server->page);
@@ -503,7 +504,6 @@ START_TEST(after_each_instruction_ledger_and_ring_tell_the_truth)
 		}
 	}
 	printf("# %u turns, %u resets, %u states\n", turns, resets, moves);
-	ck_assert_uint_gt(resets, 0);
 	kill(child, SIGKILL);
 	waitpid(child, &status, 0);
 	munmap(server, sizeof(*server));

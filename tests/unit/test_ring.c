@@ -138,7 +138,7 @@ START_TEST(an_exactly_full_ring_is_processed)
 	size_t len = 0, n = 0;
 
 	while (len < RING_SIZE) {
-		len += fake_guest_request(guest, MESSAGE_DIRECTORY, 0, "dir\0more", 16, bytes + len);
+		len += fake_guest_request(guest, MESSAGE_DIRECTORY, 0, "0123456789abcde", 16, bytes + len);
 		n++;
 	}
 	ck_assert_uint_eq(len, RING_SIZE);
