@@ -38,6 +38,8 @@ struct domain {
 	struct domain *previous, *next;
 	struct domain *unsaved_previous, *unsaved_next;
 	struct budget budgets[QUOTA_COUNT]; /* what its clients use; nodes are counted in the store */
+	uint64_t most_of_tree[TREE_LIMITS]; /* see struct tree */
+	uint64_t longest_path;
 	/* clock_milliseconds when the log last said that it reached this limit; 0: never */
 	uint64_t told_at[QUOTA_COUNT], told_softly_at[QUOTA_COUNT];
 };
@@ -51,6 +53,7 @@ struct domains {
 	bool to_release;		     /* some are marked, see request/release.h */
 	struct quotas quotas;		     /* for all: as the daemon was started, then as they were set */
 	struct quota_settings quotas_set;    /* the latter, which outlive the daemon */
+	uint64_t most_of_gone[QUOTA_COUNT];  /* what unprivileged domains that are gone have used at most */
 	const struct hypervisor *hypervisor; /* NULL with --no-xen: there are no other domains */
 };
 

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <utlist.h>
 
+#include "domain/domain_use.h"
 #include "request/domain_change.h"
 #include "request/request.h"
 #include "store/check.h"
@@ -165,40 +166,47 @@ static int set_quota(struct control *control, bool soft)
 	return result ? result : domain_change_quota_of_all(control->turn, quota, soft, value);
 }
 
-/* What one domain has of each thing that is limited. */
+/* What one domain uses of each thing that is limited. */
 static int show_domain(struct control *control)
 {
 	struct turn *turn = control->turn;
-	struct MDB_txn *txn = store_view(turn->store);
-	uint64_t nodes;
 	uint32_t domid;
 
 	if (control->n_arguments != 1 || !parse_number(control->arguments[0], UINT16_MAX, &domid))
 		return STATUS_EINVAL;
-	if (!domain_find(turn->domains, (uint16_t)domid))
+	const struct domain *domain = domain_find(turn->domains, (uint16_t)domid);
+	if (!domain)
 		return STATUS_ENOENT;
-	if (!txn || node_account(turn->store, txn, (uint16_t)domid, &nodes))
-		return -EIO;
-	buffer_printf(&control->answer, "Domain %u:\n%-16s: %8" PRIu64 "\n", domid, quota_name(QUOTA_NODES), nodes);
+	buffer_printf(&control->answer, "Domain %u:\n", domid);
+	for (enum quota quota = 0; quota < QUOTA_COUNT; quota++) {
+		struct quota_use use;
+		int fault = domain_use(domain, turn->store, quota, &use);
+		if (fault)
+			return fault;
+		buffer_printf(&control->answer, "%-17s: %8" PRIu64 " (max %8" PRIu64 ")\n", quota_name(quota), use.used,
+			      use.most);
+	}
 	return 0;
 }
 
-/* The most that any one domain owns. */
-static int show_largest(struct control *control)
+/* The most that any one domain has used; with "-r" it is forgotten then. */
+static int show_most(struct control *control)
 {
 	struct turn *turn = control->turn;
-	struct MDB_txn *txn = store_view(turn->store);
-	uint64_t largest = 0, nodes;
+	bool forgets = argument_is(control, 1, "-r");
 
-	if (control->n_arguments > 2 || (control->n_arguments == 2 && !argument_is(control, 1, "-r")))
+	if (control->n_arguments > (forgets ? 2 : 1))
 		return STATUS_EINVAL;
-	for (uint32_t domid = 0; domid < DOMID_FIRST_RESERVED_NUMBER; domid++) {
-		if (!txn || node_account(turn->store, txn, (uint16_t)domid, &nodes))
-			return -EIO;
-		if (nodes > largest)
-			largest = nodes;
+	buffer_add_string(&control->answer, "Max. seen accounting values:\n");
+	for (enum quota quota = 0; quota < QUOTA_COUNT; quota++) {
+		uint64_t most;
+		int fault = domains_most(turn->domains, turn->store, quota, &most);
+		if (fault)
+			return fault;
+		buffer_printf(&control->answer, "%-17s: %8" PRIu64 "\n", quota_name(quota), most);
 	}
-	buffer_printf(&control->answer, "Max used quotas:\n%-16s: %8" PRIu64 "\n", quota_name(QUOTA_NODES), largest);
+	if (forgets)
+		domains_forget_most(turn->domains, turn->store);
 	return 0;
 }
 
@@ -211,7 +219,7 @@ static int control_quota(struct control *control)
 	if (argument_is(control, 0, "set"))
 		return set_quota(control, false);
 	if (argument_is(control, 0, "max"))
-		return show_largest(control);
+		return show_most(control);
 	return show_domain(control);
 }
 

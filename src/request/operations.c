@@ -28,6 +28,8 @@ int request_path_of(struct request *request, const char *given, size_t len, bool
 
 	if (result && limit && !path_canonicalize(given, len, domain->caller.domid, specials, 0, request->path_buffer, out))
 		limit_reached(request->turn, domain, QUOTA_PATH_MAX);
+	if (!result && !domain->caller.privileged && len > domain->longest_path)
+		domain->longest_path = len;
 	return result;
 }
 
@@ -292,6 +294,8 @@ static int operation_transaction_end(struct request *request, struct reply *repl
 		return STATUS_EINVAL;
 	if (!transaction)
 		return STATUS_ENOENT;
+	if (request->tree.most && transaction_size(transaction) > request->tree.most[TREE_LIMIT_TRANSACTION_NODES])
+		request->tree.most[TREE_LIMIT_TRANSACTION_NODES] = transaction_size(transaction);
 	transaction->caller = request->tree.caller; /* its target may have gone since the start */
 	if (*how == 'T')
 		result = transaction_commit(transaction, request->tree.limits, &turn->arena, request->tree.watched,

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <utlist.h>
 
-#include "domain/domain_record.h"
+#include "domain/domain_use.h"
 #include "request/domain_change.h"
 #include "store/node.h"
 #include "store/release.h"
@@ -52,6 +52,8 @@ static int take_away(struct turn *turn, struct domain *domain, struct changes *c
 		fault = store_release(turn->store, domid, &turn->arena, watched, changes);
 	if (!fault)
 		fault = drop_target(turn, domid);
+	if (!fault)
+		domain_use_ends(turn->domains, domain, turn->store);
 	return fault ? fault : domain_change_to_nothing(turn, domain);
 }
 

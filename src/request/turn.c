@@ -184,6 +184,7 @@ static int run_operation(struct turn *turn, struct client *client, const struct 
 	    .store = turn->store,
 	    .caller = client->domain->caller,
 	    .limits = &client->domain->limits,
+	    .most = client->domain->caller.privileged ? NULL : client->domain->most_of_tree,
 	    .watched = watch_count(turn->watches) ? &turn->watched : NULL,
 	    .arena = &turn->arena,
 	};

@@ -167,6 +167,8 @@ static int account_add(struct store *store, uint16_t domid, int64_t difference)
 	if (!txn || node_account(store, txn, domid, &nodes))
 		return store->fault;
 	account.nodes = nodes + (uint64_t)difference;
+	if (account.nodes > store->most_owned[domid])
+		store->most_owned[domid] = account.nodes;
 	int code = account.nodes ? mdb_put(txn, store->dbi, &key, &record, 0) : mdb_del(txn, store->dbi, &key, NULL);
 	return code && code != MDB_NOTFOUND ? store_failed(store, code) : 0;
 }

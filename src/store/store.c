@@ -396,6 +396,11 @@ int store_open(const struct store_options *options, struct store **out)
 	if (!store)
 		return -ENOMEM;
 	store->log = options->log;
+	store->most_owned = calloc(UINT16_MAX + 1, sizeof(*store->most_owned));
+	if (!store->most_owned) {
+		free(store);
+		return -ENOMEM;
+	}
 	store->recent = recent_new();
 	if (!store->recent) {
 		free(store);
@@ -432,6 +437,7 @@ void store_close(struct store *store)
 		mdb_txn_abort(store->read);
 	if (store->env)
 		mdb_env_close(store->env);
+	free(store->most_owned);
 	free(store);
 }
 

@@ -53,6 +53,7 @@ struct store {
 	uint64_t generation_promised;  /* the same with the turn's changes */
 	uint64_t commits;	       /* of this process */
 	uint64_t record_pages;	       /* that the committed records take */
+	uint64_t *most_owned;	       /* by domid: the most nodes that it has owned, as far as this process knows */
 
 	struct listing *listings[STORE_LISTINGS]; /* most recently used first */
 	struct snapshot *snapshots;		  /* oldest first */

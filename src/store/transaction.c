@@ -73,6 +73,11 @@ static int refuse_entry(struct transaction *transaction)
 	return STATUS_ENOSPC;
 }
 
+size_t transaction_size(const struct transaction *transaction)
+{
+	return HASH_COUNT(transaction->entries);
+}
+
 int transaction_reserve(struct transaction *transaction, const struct path *path, size_t top_len, size_t limit)
 {
 	struct path ancestor = *path;

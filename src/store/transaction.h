@@ -27,7 +27,8 @@ enum tree_limit {
 	TREE_LIMIT_NODE_SIZE,
 	TREE_LIMIT_NODE_PERMISSIONS,
 	TREE_LIMIT_TRANSACTION_NODES,
-	TREE_LIMIT_MEMORY /* of transactions */
+	TREE_LIMIT_MEMORY, /* of transactions */
+	TREE_LIMITS
 };
 
 struct transaction {
@@ -105,6 +106,9 @@ void transaction_show(struct transaction *transaction, const struct path *path);
 /* Names as tree_list gives them, of a node that is there; valid as long as the arena, and until the next list of the store. */
 int transaction_list(struct transaction *transaction, const struct path *path, size_t limit, struct arena *arena,
 		     const char **names, size_t *len, uint64_t *generation);
+
+/* How many nodes it has looked at or changed. */
+size_t transaction_size(const struct transaction *transaction);
 
 /*
  * STATUS_ENOSPC: with `n_new` nodes of its own more, and without those that its removals take, the caller would own more than

@@ -180,9 +180,18 @@ static int refuse(struct tree *tree, enum tree_limit limit)
 	return STATUS_ENOSPC;
 }
 
-static bool too_large(const struct tree *tree, size_t value_len, size_t n_permissions)
+static void note_use(struct tree *tree, enum tree_limit limit, uint64_t used)
 {
-	return tree_is_too_large(tree->limits, &tree->caller, value_len, n_permissions);
+	if (tree->most && used > tree->most[limit])
+		tree->most[limit] = used;
+}
+
+static bool too_large(struct tree *tree, size_t value_len, size_t n_permissions)
+{
+	if (tree_is_too_large(tree->limits, &tree->caller, value_len, n_permissions))
+		return true;
+	note_use(tree, TREE_LIMIT_NODE_SIZE, value_len + n_permissions * PERMISSION_ENTRY_CHARGE);
+	return false;
 }
 
 static int note_change(struct tree *tree, const struct path *path, const struct permission *now, size_t n_now,
@@ -328,6 +337,7 @@ int tree_set_permissions(struct tree *tree, const struct path *path, const struc
 			return refuse(tree, TREE_LIMIT_NODE_PERMISSIONS);
 		if (too_large(tree, node.value_len, n))
 			return refuse(tree, TREE_LIMIT_NODE_SIZE);
+		note_use(tree, TREE_LIMIT_NODE_PERMISSIONS, n);
 	}
 	if (tree->transaction)
 		return transaction_set_permissions(tree->transaction, path, permissions, n, transaction_limit(tree));

@@ -31,6 +31,7 @@ struct tree {
 	struct transaction *transaction; /* NULL: none */
 	struct caller caller;
 	const struct tree_limits *limits;
+	uint64_t *most;			     /* by enum tree_limit: what was used at most of those checked here; NULL: not kept */
 	const struct watched_paths *watched; /* NULL: nobody watches */
 	struct arena *arena;		     /* of the request */
 	enum tree_limit limit_reached; /* why the request was refused with STATUS_ENOSPC; see transaction->limit_reached too */

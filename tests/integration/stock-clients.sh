@@ -215,8 +215,8 @@ path-max         :     2048 bytes of a path
 node-size        :     2048 bytes of a node' "$control" quota
 expect 0 OK "$control" quota set nodes 77
 expect_line "quota set sets it" '^nodes            :       77 ' < <("$control" quota)
-expect_line "quota of a domain" '^nodes           : +[0-9]+$' < <("$control" quota 0)
-expect_line "quota max" '^nodes           : +[0-9]+$' < <("$control" quota max)
+expect_line "quota of a domain" '^nodes            : +[0-9]+ \(max +[0-9]+\)$' < <("$control" quota 0)
+expect_line "quota max" '^nodes            : +[0-9]+$' < <("$control" quota max)
 expect 0 'Quota settings:
 memory           :  2097152 bytes held for a domain' "$control" quota-soft
 expect 0 OK "$control" quota-soft set memory 12345

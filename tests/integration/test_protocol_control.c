@@ -239,15 +239,16 @@ START_TEST(quota_of_a_domain_counts_its_nodes)
 {
 	char *text = answer_of(ARGUMENTS("quota", "0"));
 
-	expect_part_of(text, "Domain 0:\nnodes           :        5\n"); /* /, /tool, /tool/xenstored and two specials */
+	expect_part_of(
+	    text, "Domain 0:\nnodes            :        5 (max        5)\n"); /* /, /tool, /tool/xenstored and two specials */
 	free(text);
 	expect_write(client, 0, "/a/b", "");
 	text = answer_of(ARGUMENTS("quota", "0"));
-	expect_part_of(text, ":        7\n");
+	expect_part_of(text, ":        7 (max        7)\n");
 	free(text);
 	expect_ok(client, MESSAGE_RM, 0, ARGUMENTS("/a"));
 	text = answer_of(ARGUMENTS("quota", "max"));
-	expect_part_of(text, "Max used quotas:\nnodes           :        5\n");
+	expect_part_of(text, "Max. seen accounting values:\nnodes            :        0\n"); /* it has no limit */
 	free(text);
 	free(answer_of(ARGUMENTS("quota", "max", "-r")));
 	control_error("ENOENT", "quota", "7");

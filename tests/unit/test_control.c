@@ -242,20 +242,78 @@ END_TEST
 START_TEST(quota_of_a_domain_tells_what_it_owns)
 {
 	scene_node("/local/domain/1/a/b", "", "n1");
-	contains(ask("quota|1"), "Domain 1:\nnodes           :        1\n");
+	contains(ask("quota|1"), "Domain 1:\nnodes            :        1 (max        1)\n");
 	refuse("ENOENT", "quota|7");
 	refuse("EINVAL", "quota|65536");
 	refuse("EINVAL", "quota|x");
 }
 END_TEST
 
-START_TEST(quota_max_tells_the_most_that_one_domain_owns)
+static void expect_most(const char *name, unsigned most)
 {
 	char expected[64];
 
-	snprintf(expected, sizeof(expected), "nodes           : %8u\n", (unsigned)scene_owned(0));
+	snprintf(expected, sizeof(expected), "\n%-17s: %8u\n", name, most);
 	contains(ask("quota|max"), expected);
-	contains(ask("quota|max|-r"), expected);
+}
+
+START_TEST(quota_of_a_domain_tells_what_it_uses_and_has_used_at_most)
+{
+	scene_node("/home", "", "n1");
+	for (int i = 0; i < 3; i++) {
+		scene_watch(scene.guest, i ? i == 1 ? "/|1" : "/|2" : "/|0");
+		scene_write(scene.guest, 0, i ? i == 1 ? "/home/1" : "/home/2" : "/home/0", "12345");
+	}
+	scene_ok(scene.guest, MESSAGE_UNWATCH, 0, "/|1");
+	scene_ok(scene.guest, MESSAGE_RM, 0, "/home/1");
+	scene_ok(scene.guest, MESSAGE_SET_PERMS, 0, "/home/0|n1|r0|w0");
+	uint32_t transaction = world_transaction(scene.guest);
+	scene_ok(scene.guest, MESSAGE_READ, transaction, "/home/0");
+	scene_ok(scene.guest, MESSAGE_READ, transaction, "/home/2");
+	scene_ok(scene.guest, MESSAGE_TRANSACTION_END, transaction, "F");
+	const char *answer = ask("quota|1");
+	contains(answer, "nodes            :        3 (max        4)\n");
+	contains(answer, "watches          :        2 (max        3)\n");
+	contains(answer, "transactions     :        0 (max        1)\n");
+	contains(answer, "transaction-nodes:        0 (max        2)\n");
+	contains(answer, "node-permissions :        0 (max        3)\n");
+	contains(answer, "path-max         :        0 (max        7)\n");
+	contains(answer, "node-size        :        0 (max       29)\n");
+	contains(answer, "outstanding      : ");
+	contains(answer, "memory           : ");
+}
+END_TEST
+
+START_TEST(quota_max_tells_the_most_that_one_unprivileged_domain_has_used)
+{
+	for (int i = 0; i < 10; i++) {
+		char watch[16];
+		snprintf(watch, sizeof(watch), "/tool|%d", i);
+		scene_watch(scene.root, watch);
+	}
+	scene_node("/a/b/c", "", "n1");
+	scene_watch(scene.guest, "/|1");
+	expect_most("nodes", 1);
+	expect_most("watches", 1);
+	scene_node("/a/b/c", "", "n0");
+	scene_ok(scene.guest, MESSAGE_UNWATCH, 0, "/|1");
+	expect_most("nodes", 1);
+	ask("quota|max|-r");
+	expect_most("nodes", 0);
+	expect_most("watches", 0);
+}
+END_TEST
+
+START_TEST(quota_max_remembers_domains_that_are_gone)
+{
+	scene_close();
+	scene_open_with_xen();
+	scene_node("/a/b", "", "n1");
+	scene_node("/a/c", "", "n1");
+	scene_ok(scene.root, MESSAGE_RELEASE, 0, "1");
+	scene.guest = scene_introduce(WORLD_GUEST);
+	expect_most("nodes", 2);
+	contains(ask("quota|1"), "nodes            :        0 (max        0)\n");
 }
 END_TEST
 
@@ -327,7 +385,9 @@ int main(void)
 	tcase_add_test(tcase, a_quota_that_is_set_counts_at_once);
 	tcase_add_test(tcase, what_is_no_quota_or_no_value_is_einval);
 	tcase_add_test(tcase, quota_of_a_domain_tells_what_it_owns);
-	tcase_add_test(tcase, quota_max_tells_the_most_that_one_domain_owns);
+	tcase_add_test(tcase, quota_of_a_domain_tells_what_it_uses_and_has_used_at_most);
+	tcase_add_test(tcase, quota_max_tells_the_most_that_one_unprivileged_domain_has_used);
+	tcase_add_test(tcase, quota_max_remembers_domains_that_are_gone);
 	tcase_add_test(tcase, soft_quotas_are_kept_apart);
 	tcase_add_test(tcase, txn_lists_open_transactions_of_all_or_of_one_domain);
 	tcase_add_test(tcase, an_answer_that_exceeds_a_message_is_e2big);
