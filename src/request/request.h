@@ -45,7 +45,8 @@ typedef int operation_function(struct request *request, struct reply *reply);
 enum {
 	OPERATION_CHANGES_MEMORY = 1, /* changes what is not in the store: only in a turn that has changed nothing yet */
 	OPERATION_PRIVILEGED = 2,     /* STATUS_EACCES for others */
-	OPERATION_IN_TRANSACTION = 4  /* the header's transaction number counts; else it is ignored */
+	OPERATION_IN_TRANSACTION = 4, /* works in the transaction that the header names; others only want one to exist */
+	OPERATION_ANY_NUMBER = 8      /* whatever the header names is ignored (XSA-115) */
 };
 
 struct operation {

@@ -192,12 +192,15 @@ static int run_operation(struct turn *turn, struct client *client, const struct 
 		return STATUS_ENOSYS;
 	if (operation->flags & OPERATION_PRIVILEGED && !client->domain->caller.privileged)
 		return STATUS_EACCES;
-	if (operation->flags & OPERATION_IN_TRANSACTION && message->header.transaction_id) {
-		int result = client_transaction(client, message->header.transaction_id, &request->tree.transaction);
+	if (message->header.transaction_id && !(operation->flags & OPERATION_ANY_NUMBER)) {
+		struct transaction *transaction;
+		int result = client_transaction(client, message->header.transaction_id, &transaction);
 		if (result)
 			return result;
-		request->tree.transaction->memory_limit = domain_limit(client->domain, QUOTA_MEMORY);
-		request->tree.transaction->limit_reached = TREE_LIMIT_NONE;
+		transaction->memory_limit = domain_limit(client->domain, QUOTA_MEMORY);
+		transaction->limit_reached = TREE_LIMIT_NONE;
+		if (operation->flags & OPERATION_IN_TRANSACTION)
+			request->tree.transaction = transaction;
 	}
 	return operation->run(request, reply);
 }

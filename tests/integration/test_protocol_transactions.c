@@ -377,12 +377,17 @@ START_TEST(a_failed_operation_leaves_the_transaction_usable)
 }
 END_TEST
 
-/* "domain numbers and the rest": operations that are in no transaction ignore the number. */
-START_TEST(operations_on_domains_and_control_ignore_the_transaction_number)
+/* As with both stock daemons. */
+START_TEST(operations_that_take_no_part_want_the_transaction_to_exist_all_the_same)
 {
-	expect_text(client, "/local/domain/7", MESSAGE_GET_DOMAIN_PATH, 4711, ARGUMENTS("7"));
-	expect_text(client, "F", MESSAGE_IS_DOMAIN_INTRODUCED, 4711, ARGUMENTS("7"));
-	expect_ok(client, MESSAGE_CONTROL, 4711, ARGUMENTS("check"));
+	uint32_t transaction = expect_transaction(client);
+
+	expect_error(client, "ENOENT", MESSAGE_GET_DOMAIN_PATH, 4711, ARGUMENTS("7"));
+	expect_error(client, "ENOENT", MESSAGE_IS_DOMAIN_INTRODUCED, 4711, ARGUMENTS("7"));
+	expect_error(client, "ENOENT", MESSAGE_CONTROL, 4711, ARGUMENTS("check"));
+	expect_text(client, "/local/domain/7", MESSAGE_GET_DOMAIN_PATH, transaction, ARGUMENTS("7"));
+	expect_text(client, "F", MESSAGE_IS_DOMAIN_INTRODUCED, transaction, ARGUMENTS("7"));
+	expect_ok(client, MESSAGE_CONTROL, transaction, ARGUMENTS("check"));
 }
 END_TEST
 
@@ -412,7 +417,7 @@ int main(void)
 	    a_transaction_outlives_many_commits_of_others,
 	    special_nodes_take_part_in_transactions,
 	    a_failed_operation_leaves_the_transaction_usable,
-	    operations_on_domains_and_control_ignore_the_transaction_number,
+	    operations_that_take_no_part_want_the_transaction_to_exist_all_the_same,
 	};
 
 	return suite_run(expect_suite("protocol: transactions", &served, start, stop, tests, sizeof(tests) / sizeof(tests[0])));

@@ -280,12 +280,12 @@ START_TEST(a_transaction_fires_one_event_for_each_node_in_the_order_of_first_cha
 }
 END_TEST
 
-START_TEST(watch_unwatch_and_reset_do_not_look_at_the_transaction_number)
+START_TEST(watch_and_unwatch_do_not_look_at_the_transaction_number)
 {
 	expect_ok(client, MESSAGE_WATCH, 4711, ARGUMENTS("/a", "token"));
 	expect_event(client, "/a", "token");
 	expect_ok(client, MESSAGE_UNWATCH, 4711, ARGUMENTS("/a", "token"));
-	expect_ok(client, MESSAGE_RESET_WATCHES, 4711, ARGUMENTS(""));
+	expect_error(client, "ENOENT", MESSAGE_RESET_WATCHES, 4711, ARGUMENTS(""));
 }
 END_TEST
 
@@ -627,7 +627,7 @@ int main(void)
 	    rm_in_a_transaction_fires_the_same_events_at_its_end,
 	    a_watch_outlives_its_node,
 	    a_transaction_fires_one_event_for_each_node_in_the_order_of_first_change,
-	    watch_unwatch_and_reset_do_not_look_at_the_transaction_number,
+	    watch_and_unwatch_do_not_look_at_the_transaction_number,
 	    a_watch_set_by_a_relative_path_gets_relative_events,
 	    a_relative_and_an_absolute_path_name_the_same_watch,
 	    depth_limits_how_far_below_a_watch_fires,

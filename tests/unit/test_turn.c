@@ -480,19 +480,19 @@ END_TEST
 
 START_TEST(a_reply_bears_the_numbers_of_its_request)
 {
-	const struct message_header header = {MESSAGE_GET_DOMAIN_PATH, 0xfedcba98, 0x12345678, 2};
+	const struct message_header header = {MESSAGE_UNWATCH, 0xfedcba98, 0x12345678, 4};
 	const struct world_message *reply;
 
 	world_send_bytes(scene.guest, &header, sizeof(header));
-	world_send_bytes(scene.guest, "7", 2);
+	world_send_bytes(scene.guest, "/\0t", 4);
 	world_run(&scene.world);
 	world_commit(&scene.world);
 	reply = world_reply(scene.guest);
 	ck_assert_ptr_nonnull(reply);
-	ck_assert_uint_eq(reply->header.type, MESSAGE_GET_DOMAIN_PATH);
+	ck_assert_uint_eq(reply->header.type, MESSAGE_ERROR);
 	ck_assert_uint_eq(reply->header.request_id, 0xfedcba98);
 	ck_assert_uint_eq(reply->header.transaction_id, 0x12345678);
-	ck_assert_str_eq(reply->payload, "/local/domain/7");
+	ck_assert_str_eq(reply->payload, "ENOENT");
 }
 END_TEST
 
@@ -507,12 +507,12 @@ START_TEST(what_is_no_operation_is_enosys_for_everybody)
 }
 END_TEST
 
-START_TEST(the_transaction_number_of_what_takes_no_part_in_one_is_not_looked_at)
+START_TEST(only_watch_and_unwatch_do_not_look_at_the_transaction_number)
 {
 	scene_ok(scene.guest, MESSAGE_WATCH, 4711, "/|token");
 	scene_ok(scene.guest, MESSAGE_UNWATCH, 4711, "/|token");
-	scene_ok(scene.guest, MESSAGE_RESET_WATCHES, 4711, "");
-	scene_ok(scene.guest, MESSAGE_GET_DOMAIN_PATH, 4711, "1");
+	scene_error(scene.guest, "ENOENT", MESSAGE_RESET_WATCHES, 4711, "");
+	scene_error(scene.guest, "ENOENT", MESSAGE_GET_DOMAIN_PATH, 4711, "1");
 	scene_error(scene.guest, "ENOENT", MESSAGE_READ, 4711, "/");
 }
 END_TEST
@@ -641,7 +641,7 @@ int main(void)
 	tcase_add_test(tcase, what_a_broken_client_asked_before_is_run_again_with_the_turn);
 	tcase_add_test(tcase, a_reply_bears_the_numbers_of_its_request);
 	tcase_add_test(tcase, what_is_no_operation_is_enosys_for_everybody);
-	tcase_add_test(tcase, the_transaction_number_of_what_takes_no_part_in_one_is_not_looked_at);
+	tcase_add_test(tcase, only_watch_and_unwatch_do_not_look_at_the_transaction_number);
 	tcase_add_test(tcase, the_trace_tells_requests_and_replies_with_whom_they_are_of);
 
 	tcase = add_case(suite, "full ledger", open_with_a_small_ledger);
