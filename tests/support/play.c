@@ -207,6 +207,13 @@ static void tell_memory(struct play *play)
 		}
 		putc('\n', play->out);
 	}
+	for (uint16_t domid = 0; domid <= WORLD_GUEST; domid++) {
+		const struct domain *domain = domain_find(&play->world.domains, domid);
+		fprintf(play->out, "domain %u uses", domid);
+		for (enum quota quota = 0; quota < QUOTA_COUNT; quota++)
+			fprintf(play->out, " %" PRIu64, domain->budgets[quota].used);
+		putc('\n', play->out);
+	}
 }
 
 static void tell_node(FILE *out, struct world_client *teller, const char *path)
