@@ -183,8 +183,11 @@ void ring_begin(struct ring *ring, uint32_t epoch, bool go_on)
 /* As INTRODUCE without a change of page and port. The guest's mark in the page stays until all is done. */
 static void reconnect(struct ring *ring)
 {
+	struct client *client = &ring->connection.client;
+
 	turn_commit(ring->connection.front->turn);
-	ring_begin(ring, ring->connection.client.domain->epoch, false);
+	if (!client_is_ended(client)) /* by a request of that turn */
+		ring_begin(ring, client->domain->epoch, false);
 }
 
 static void ring_receive(struct connection *connection)
@@ -195,7 +198,7 @@ static void ring_receive(struct connection *connection)
 	unmask(ring);
 	if (ring_load(&ring->page->connection) == RING_RECONNECT)
 		reconnect(ring);
-	if (ring->stopped)
+	if (ring->stopped || client_is_ended(&connection->client))
 		return;
 	take_input(ring);
 	if (ring->notify_due)

@@ -217,6 +217,7 @@ static void introduction_undo(void *context)
 		}
 		rings->host->unmap(rings->host->context, ring->domid, now.page);
 		attach(ring, &introduction->before);
+		ring->masked = true; /* it may be */
 		connection_resume(&ring->connection);
 	}
 	free(introduction);
@@ -440,11 +441,11 @@ int ring_front_start(struct ring_front *rings)
 
 /* ---- events ---- */
 
-/* True: there may be another one. */
+/* False: none can be had. */
 static bool take_event(struct ring_front *rings)
 {
 	uint32_t port;
-	int result = rings->host->pending(rings->host->context, &port);
+	int result = rings->host->next_event(rings->host->context, &port);
 
 	if (result < 0) {
 		log_error(rings->front->turn->log, "events of domains cannot be read: %s", strerror(-result));
@@ -466,10 +467,14 @@ static bool take_event(struct ring_front *rings)
 
 static void event(struct ev_loop *loop, ev_io *io, int events)
 {
+	struct ring_front *rings = io->data;
+	int n = 0;
+
 	(void)loop;
 	(void)events;
-	for (int i = 0; i < EVENTS_PER_TURN && take_event(io->data); i++)
-		continue;
+	do
+		n++;
+	while (take_event(rings) && n < EVENTS_PER_TURN && rings->host->has_event(rings->host->context));
 }
 
 static void retry_event(struct ev_loop *loop, ev_timer *timer, int events)

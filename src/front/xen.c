@@ -158,15 +158,19 @@ static void unbind(void *context, uint32_t port)
 }
 
 /* libxenevtchn may block where nothing is pending, even with a descriptor that is set not to. */
-static int pending(void *context, uint32_t *port)
+static bool has_event(void *context)
 {
 	const struct xen *xen = context;
 	struct pollfd readable = {.fd = xen->host.event_fd, .events = POLLIN};
-	int n = poll(&readable, 1, 0);
 
-	if (n <= 0)
-		return n && errno != EINTR ? -errno : 0;
+	return poll(&readable, 1, 0) > 0;
+}
+
+static int next_event(void *context, uint32_t *port)
+{
+	const struct xen *xen = context;
 	int found = xenevtchn_pending(xen->event_channels);
+
 	if (found < 0)
 		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
 	*port = (uint32_t)found;
@@ -323,7 +327,8 @@ int xen_open(struct log *log, uint16_t own, struct xen **out)
 	    .bind = bind_remote,
 	    .bind_domain_exception = bind_domain_exception,
 	    .unbind = unbind,
-	    .pending = pending,
+	    .has_event = has_event,
+	    .next_event = next_event,
 	    .unmask = unmask,
 	    .notify = notify,
 	};

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/log.h"
@@ -14,7 +15,7 @@
  */
 struct ring_host {
 	void *context;
-	int event_fd; /* readable while `pending` has something */
+	int event_fd; /* readable while some port has an event that was not asked for yet */
 
 	/* The page of the domain's ring, by grant 1; of the daemon's own domain, as its kernel gives it. */
 	int (*map)(void *context, uint16_t domid, struct ring_page **out);
@@ -29,8 +30,14 @@ struct ring_host {
 	int (*bind_domain_exception)(void *context, uint32_t *out);
 	void (*unbind)(void *context, uint32_t port);
 
-	/* 1: *port had an event, and has no other until it is unmasked. 0: none. A fault. */
-	int (*pending)(void *context, uint32_t *port);
+	/* Is event_fd readable? */
+	bool (*has_event)(void *context);
+
+	/*
+	 * 1: *port had an event, and has no other until it is unmasked. 0: none after all. A fault. Only while event_fd is
+	 * readable: it may wait else.
+	 */
+	int (*next_event)(void *context, uint32_t *port);
 	void (*unmask)(void *context, uint32_t port);
 
 	/* The guest may be gone: that is no fault. */

@@ -115,13 +115,19 @@ static void unbind(void *context, uint32_t port)
 		abort();
 }
 
-static int pending(void *context, uint32_t *port)
+static bool has_event(void *context)
+{
+	(void)context;
+	return true; /* next_event does not wait */
+}
+
+static int next_event(void *context, uint32_t *port)
 {
 	struct fake_xen *xen = context;
 	uint64_t n;
 
-	if (xen->pending_result)
-		return xen->pending_result;
+	if (xen->event_result)
+		return xen->event_result;
 	if (xen->exception_pending) {
 		xen->exception_pending = false;
 		*port = xen->exception_port;
@@ -197,7 +203,8 @@ void fake_xen_init(struct fake_xen *xen)
 	    .bind = bind_remote,
 	    .bind_domain_exception = bind_domain_exception,
 	    .unbind = unbind,
-	    .pending = pending,
+	    .has_event = has_event,
+	    .next_event = next_event,
 	    .unmask = unmask,
 	    .notify = notify,
 	};

@@ -40,7 +40,7 @@ struct fake_xen {
 	uint32_t next_port;
 	uint32_t exception_port;
 	bool exception_pending;
-	int pending_result; /* what `pending` returns instead */
+	int event_result; /* what `next_event` returns instead */
 };
 
 void fake_xen_init(struct fake_xen *xen);

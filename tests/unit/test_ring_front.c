@@ -197,6 +197,25 @@ START_TEST(a_failed_turn_leaves_a_ring_as_it_was)
 }
 END_TEST
 
+START_TEST(a_failed_turn_loses_no_event)
+{
+	struct failing failing = {ring_stage_guest(5), .introduces = true, .port = 2};
+	struct fake_guest *guest = failing.guest;
+	uint32_t bound = guest->bound;
+
+	guest->port = 2; /* two channels: the old one stays */
+	guest->is_masked = guest->came_while_masked = true;
+	guest->bound = 0;
+	ck_assert_int_eq(turn_run_work(&stage.world.turn, change_and_fail, &failing), -EIO);
+	guest->bound = bound;
+	guest->is_pending = false;
+	guest->is_masked = guest->came_while_masked = true;
+	ring_stage_turn();
+	ck_assert(!guest->is_masked);
+	ring_stage_alive(guest);
+}
+END_TEST
+
 START_TEST(a_release_of_a_failed_turn_has_not_been)
 {
 	struct failing failing = {ring_stage_guest(5), .releases = true};
@@ -410,10 +429,10 @@ START_TEST(events_that_cannot_be_read_do_not_spin_nor_end_the_daemon)
 {
 	struct fake_guest *guest = ring_stage_guest(5);
 
-	stage.xen.pending_result = -EIO;
+	stage.xen.event_result = -EIO;
 	fake_guest_event(guest);
 	ring_stage_turn();
-	stage.xen.pending_result = 0;
+	stage.xen.event_result = 0;
 	put_quietly(guest);
 	ev_timer ticks;
 	ev_timer_init(&ticks, tick, 0, 0.01);
@@ -598,6 +617,7 @@ int main(void)
 	tcase_add_test(tcase, a_ring_whose_event_channel_cannot_be_bound_again_is_stopped_and_says_so);
 	tcase_add_test(tcase, a_failed_turn_leaves_no_new_ring);
 	tcase_add_test(tcase, a_failed_turn_leaves_a_ring_as_it_was);
+	tcase_add_test(tcase, a_failed_turn_loses_no_event);
 	tcase_add_test(tcase, a_release_of_a_failed_turn_has_not_been);
 	tcase_add_test(tcase, two_changes_of_one_domain_do_not_share_a_turn);
 	tcase_add_test(tcase, a_released_ring_is_gone);
