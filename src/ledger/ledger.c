@@ -346,7 +346,10 @@ int ledger_append_reply(struct ledger_connection *connection, uint64_t tag, cons
 	result = queue_append(&connection->ledger->pool, connection, &message, 0);
 	if (result)
 		return result;
+	connection->replies++;
 	end_append(connection, message.tag != 0);
+	if (message.tag)
+		connection->pending_replies++;
 	if (!message.tag) {
 		set_done(connection);
 		untouch(connection);
@@ -383,7 +386,7 @@ void ledger_commit(struct ledger *ledger)
 		next = connection->touched_next;
 		connection->touched_previous = connection->touched_next = NULL;
 		connection->ready = connection->queued;
-		connection->pending_entries = 0;
+		connection->pending_entries = connection->pending_replies = 0;
 		if (connection->slot->done != connection->ran)
 			set_done(connection);
 	}
@@ -399,7 +402,7 @@ void ledger_cut(struct ledger *ledger)
 		connection->touched_previous = connection->touched_next = NULL;
 		if (connection->pending_entries)
 			queue_cut(&ledger->pool, connection, ledger->hash_key);
-		connection->pending_entries = 0;
+		connection->pending_entries = connection->pending_replies = 0;
 		connection->ran = connection->slot->done;
 	}
 	ledger->touched = NULL;
@@ -438,6 +441,16 @@ size_t ledger_send_end(struct ledger_connection *connection, bool sent)
 	if (len)
 		take(connection, len);
 	return len;
+}
+
+uint64_t ledger_out_end(const struct ledger_connection *connection)
+{
+	return connection->slot->out_pos + connection->queued;
+}
+
+int ledger_drop_events(struct ledger_connection *connection, uint64_t before, size_t *n)
+{
+	return queue_drop_events(&connection->ledger->pool, connection, before, n);
 }
 
 /* ---- rings ---- */
@@ -493,7 +506,7 @@ static void drop_all(struct ledger_connection *connection)
 		pool_give(&connection->ledger->pool, in_block);
 	queue_drop(&connection->ledger->pool, connection);
 	connection->queued = connection->ready = 0;
-	connection->pending_entries = connection->mark_block = connection->mark_count = 0;
+	connection->pending_entries = connection->pending_replies = connection->mark_block = connection->mark_count = 0;
 }
 
 void ledger_reset(struct ledger_connection *connection, uint32_t epoch)

@@ -26,11 +26,13 @@ struct duplicates;
 /* One connection's part; embedded in the connection, set up by ledger_connect. */
 struct ledger_connection {
 	struct ledger *ledger;
-	struct ledger_slot *slot;				   /* in the mapping; NULL when not connected */
-	uint64_t ran;						   /* input offset behind the last request that was run */
-	uint64_t queued;					   /* bytes of output not yet taken, valid or not */
-	uint64_t ready;						   /* of these, the bytes that may be sent now */
-	uint32_t pending_entries;				   /* entries whose tag is not yet committed */
+	struct ledger_slot *slot;	   /* in the mapping; NULL when not connected */
+	uint64_t ran;			   /* input offset behind the last request that was run */
+	uint64_t queued;		   /* bytes of output not yet taken, valid or not */
+	uint64_t ready;			   /* of these, the bytes that may be sent now */
+	uint32_t pending_entries;	   /* entries whose tag is not yet committed */
+	uint32_t replies, pending_replies; /* messages of which a byte is not yet taken; of these such entries */
+	uint32_t entries_taken;		   /* of the first block of output */
 	struct ledger_connection *touched_previous, *touched_next; /* in the list that ledger_commit and _cut walk */
 	struct ledger_block *out_tail;				   /* where output is appended; NULL while the queue is empty */
 	struct duplicates *duplicates;	 /* the queued events, once there are more than a few; else NULL */
@@ -134,6 +136,16 @@ bool ledger_send_begin(struct ledger_connection *connection, struct mmsghdr **ca
 
 /* `sent`: sendmmsg returned 1; what msg_len says is taken. Returns the bytes taken. */
 size_t ledger_send_end(struct ledger_connection *connection, bool sent);
+
+/* The offset in the output stream at which the next message will be appended. */
+uint64_t ledger_out_end(const struct ledger_connection *connection);
+
+/*
+ * Removes events that are too old: those that were there when ledger_out_end was `before`, but none of which a byte has been
+ * taken. What comes behind them moves up. Not while anything waits for a commit. *n: how many were removed. -ENOSPC, and nothing
+ * has changed: what stays is copied, for which there is no room.
+ */
+int ledger_drop_events(struct ledger_connection *connection, uint64_t before, size_t *n);
 
 /* ---- rings ---- */
 

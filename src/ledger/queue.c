@@ -357,8 +357,27 @@ void queue_drop(struct pool *pool, struct ledger_connection *connection)
 	publish_u32(&connection->slot->out_head, 0);
 	give_chain(pool, connection, head);
 	connection->out_tail = NULL;
+	connection->replies = connection->entries_taken = 0;
 	if (connection->duplicates)
 		forget_duplicates(connection);
+}
+
+/* Is this the end of a reply? */
+static bool ends_reply(const struct ledger_entry *entry)
+{
+	return entry->flags & LEDGER_ENTRY_REPLY && !(entry->flags & LEDGER_ENTRY_CONTINUES);
+}
+
+/* Passes the entries of the first block that end at or before slot->out_pos. */
+static void pass_taken(struct ledger_connection *connection, struct ledger_block *block)
+{
+	for (; connection->entries_taken < ledger_block_count(block); connection->entries_taken++) {
+		const struct ledger_entry *entry = ledger_block_entry(block, connection->entries_taken);
+
+		if (block->base + entry->end > connection->slot->out_pos)
+			return;
+		connection->replies -= ends_reply(entry);
+	}
 }
 
 void queue_attach(struct pool *pool, struct ledger_connection *connection)
@@ -368,7 +387,11 @@ void queue_attach(struct pool *pool, struct ledger_connection *connection)
 	for (uint32_t number = slot->out_head; number; number = ledger_block_next(connection->out_tail)) {
 		connection->out_tail = pool_block(pool, number);
 		connection->blocks++;
+		for (uint32_t i = 0; i < ledger_block_count(connection->out_tail); i++)
+			connection->replies += ends_reply(ledger_block_entry(connection->out_tail, i));
 	}
+	if (slot->out_head)
+		pass_taken(connection, pool_block(pool, slot->out_head));
 	if (connection->out_tail)
 		connection->queued = connection->out_tail->base + block_end(connection->out_tail) - slot->out_pos;
 	connection->ready = connection->queued;
@@ -413,6 +436,7 @@ void queue_cut(struct pool *pool, struct ledger_connection *connection, const un
 		queue_drop(pool, connection);
 		return;
 	}
+	connection->replies -= connection->pending_replies;
 	mark = pool_block(pool, connection->mark_block);
 	rest = ledger_block_next(mark);
 	publish_u64(&mark->link, make_link(0, connection->mark_count));
@@ -455,8 +479,10 @@ void queue_taken(struct pool *pool, struct ledger_connection *connection)
 		struct ledger_block *block = pool_block(pool, number);
 		uint32_t next = ledger_block_next(block);
 
+		pass_taken(connection, block);
 		if (slot->out_pos < block->base + block_end(block))
 			return;
+		connection->entries_taken = 0;
 		if (number == connection->mark_block)
 			connection->mark_block = 0;
 		publish_u32(&slot->out_head, next);
@@ -464,4 +490,100 @@ void queue_taken(struct pool *pool, struct ledger_connection *connection)
 		connection->blocks--;
 		number = next;
 	}
+}
+
+/* ---- dropping events ---- */
+
+/* A message of the queue; in two parts if it goes on in the next block. */
+struct queued_message {
+	struct ledger_block *block; /* of its first entry, which is this: */
+	uint32_t index;
+	uint64_t at; /* offset in the stream */
+	struct queue_message message;
+	struct iovec parts[2];
+};
+
+/* Looks at the message that begins with the entry `index` of the block, and moves both to its last entry. */
+static void message_at(const struct pool *pool, struct queued_message *out)
+{
+	const struct ledger_entry *entry = ledger_block_entry(out->block, out->index);
+	uint32_t begin = entry_begin(out->block, out->index);
+
+	out->at = out->block->base + begin;
+	out->parts[0] = (struct iovec){out->block->bytes + begin, entry->end - begin};
+	out->message = (struct queue_message){
+	    entry->tag, entry->about, entry->flags & ~(uint32_t)LEDGER_ENTRY_CONTINUES, out->parts, 1, entry->end - begin};
+	if (!(entry->flags & LEDGER_ENTRY_CONTINUES))
+		return;
+	out->block = pool_block(pool, ledger_block_next(out->block));
+	out->index = 0;
+	out->parts[1] = (struct iovec){out->block->bytes, ledger_block_entry(out->block, 0)->end};
+	out->message.n_parts = 2;
+	out->message.len += out->parts[1].iov_len;
+}
+
+/* Moves behind the message that was looked at last. False: it was the last one. */
+static bool next_message(const struct pool *pool, struct queued_message *message)
+{
+	if (++message->index < ledger_block_count(message->block))
+		return true;
+	uint32_t next = ledger_block_next(message->block);
+	if (!next)
+		return false;
+	message->block = pool_block(pool, next);
+	message->index = 0;
+	return true;
+}
+
+/* An event that was queued in front of `before`, of which no byte is taken. */
+static bool is_to_drop(const struct ledger_connection *connection, const struct queued_message *message, uint64_t before)
+{
+	return message->message.flags & LEDGER_ENTRY_EVENT && !(message->message.flags & LEDGER_ENTRY_CONTINUATION) &&
+	       message->at >= connection->slot->out_pos && message->at + message->message.len <= before;
+}
+
+/* The copy takes the queue's place with one store. */
+static void replace_queue(struct pool *pool, struct ledger_connection *connection, const struct ledger_connection *copy)
+{
+	uint32_t old = connection->slot->out_head;
+
+	publish_u32(&connection->slot->out_head, copy->slot->out_head);
+	give_chain(pool, connection, old);
+	connection->out_tail = copy->out_tail;
+	connection->blocks = copy->blocks;
+	connection->queued = connection->ready = copy->slot->out_pos + copy->queued - connection->slot->out_pos;
+	connection->entries_taken = connection->mark_block = 0;
+	if (connection->duplicates)
+		forget_duplicates(connection);
+}
+
+int queue_drop_events(struct pool *pool, struct ledger_connection *connection, uint64_t before, size_t *n)
+{
+	struct queued_message message = {.block = pool_block(pool, connection->slot->out_head),
+					 .index = connection->entries_taken};
+	struct ledger_slot slot = {0};
+	struct ledger_connection copy = {.slot = &slot};
+	bool goes_on = connection->slot->out_head;
+	int result = 0;
+
+	*n = 0;
+	for (; goes_on && !result; goes_on = next_message(pool, &message)) {
+		message_at(pool, &message);
+		if (is_to_drop(connection, &message, before)) {
+			++*n;
+			continue;
+		}
+		if (!copy.out_tail) /* of the first one some bytes may have been taken */
+			slot.out_pos = message.at < connection->slot->out_pos ? message.at : connection->slot->out_pos;
+		result = queue_append(pool, &copy, &message.message, POOL_KEPT);
+	}
+	if (result || !*n) {
+		give_chain(pool, &copy, slot.out_head);
+	} else if (copy.out_tail) {
+		replace_queue(pool, connection, &copy);
+	} else {
+		queue_drop(pool, connection);
+		connection->queued = connection->ready = 0;
+	}
+	return result;
 }

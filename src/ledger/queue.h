@@ -44,5 +44,8 @@ size_t queue_ready(const struct pool *pool, const struct ledger_connection *conn
 /* Gives back the blocks in front of slot->out_pos. */
 void queue_taken(struct pool *pool, struct ledger_connection *connection);
 
+/* See ledger_drop_events; *n: how many. */
+int queue_drop_events(struct pool *pool, struct ledger_connection *connection, uint64_t before, size_t *n);
+
 /* Gives back everything. */
 void queue_drop(struct pool *pool, struct ledger_connection *connection);

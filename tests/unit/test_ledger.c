@@ -315,6 +315,10 @@ static void compare_file(struct client *client)
 	ck_assert_uint_eq(found.len, client->out_len - client->out_taken);
 	ck_assert_int_eq(memcmp(found.bytes ? (void *)found.bytes : "", client->out + client->out_taken, found.len), 0);
 	ck_assert_uint_eq(found.n_entries, client->n_entries - first);
+	size_t replies = 0;
+	for (size_t i = first; i < client->n_entries; i++)
+		replies += client->entries[i].flags == LEDGER_ENTRY_REPLY;
+	ck_assert_uint_eq(client->connection.replies, replies);
 	for (size_t i = 0; i < found.n_entries; i++) {
 		const struct decoded_entry *want = &client->entries[first + i], *got = &found.entries[i];
 
@@ -475,6 +479,32 @@ static void end_turn(bool commit)
 	turn_tag = 0;
 }
 
+/* Drops events up to some place in the queue. */
+static void drop_some(struct client *client)
+{
+	uint64_t before = client->out_taken + draw((uint32_t)(client->out_len - client->out_taken) + 1);
+	size_t kept = 0, kept_bytes = 0, dropped = 0, n;
+
+	for (size_t i = 0; i < client->n_entries; i++) {
+		struct decoded_entry *entry = &client->entries[i];
+
+		if (entry->flags & LEDGER_ENTRY_EVENT && entry->at >= client->out_taken && entry->at + entry->len <= before) {
+			dropped++;
+			continue;
+		}
+		memmove(client->out + kept_bytes, client->out + entry->at, entry->len);
+		entry->at = kept_bytes;
+		kept_bytes += entry->len;
+		client->entries[kept++] = *entry;
+	}
+	client->n_entries = client->n_valid = kept;
+	client->out_len = client->out_valid = kept_bytes;
+	ck_assert_int_eq(ledger_drop_events(&client->connection, before, &n), 0);
+	ck_assert_uint_eq(n, dropped);
+	ck_assert_uint_eq(ledger_out_end(&client->connection), kept_bytes);
+	compare_file(client);
+}
+
 static void some_turn(uint32_t patience)
 {
 	for (struct client *client = clients; client < clients + CLIENTS; client++) {
@@ -491,6 +521,8 @@ static void some_turn(uint32_t patience)
 		compare_file(client);
 		ck_assert_uint_eq(client->connection.queued, client->out_len - client->out_taken);
 		ck_assert_uint_eq(client->connection.ready, client->out_len - client->out_taken);
+		if (draw(6) == 0)
+			drop_some(client);
 		if (draw(patience) == 0) {
 			client->out_taken += transmit(&client->connection, client->fds[0]);
 			compare_file(client);
@@ -754,10 +786,66 @@ static double seconds(void)
 	return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
+START_TEST(an_event_is_not_dropped_once_a_byte_of_it_is_out)
+{
+	struct ledger_connection connection;
+	unsigned char bytes[64];
+	size_t n;
+
+	ck_assert_int_eq(ledger_connect(ledger, 1, &connection), 0);
+	ck_assert_int_eq(event(&connection, 0, 1, false, "first", 5), 0);
+	ck_assert_int_eq(event(&connection, 0, 1, false, "second", 6), 0);
+	ck_assert_int_eq(reply(&connection, 0, "reply", 5), 0);
+	ck_assert_int_eq(event(&connection, 0, 1, false, "third", 5), 0);
+	uint64_t before = ledger_out_end(&connection);
+	ck_assert_int_eq(event(&connection, 0, 1, false, "young", 5), 0);
+	ck_assert_uint_eq(take(&connection, bytes, 1), 1);
+	ck_assert_int_eq(ledger_drop_events(&connection, before, &n), 0);
+	ck_assert_uint_eq(n, 2);
+	ck_assert_uint_eq(take(&connection, bytes, sizeof(bytes)), 14);
+	ck_assert_mem_eq(bytes, "irstreplyyoung", 14);
+	ledger_disconnect(&connection);
+}
+END_TEST
+
+START_TEST(an_event_like_one_that_was_dropped_is_queued_again)
+{
+	struct ledger_connection connection;
+	size_t n;
+
+	ck_assert_int_eq(ledger_connect(ledger, 1, &connection), 0);
+	for (int round = 0; round < 2; round++) {
+		for (uint32_t i = 0; i < 100; i++)
+			ck_assert_int_eq(event(&connection, 0, 1, false, &i, sizeof(i)), 0);
+		ck_assert_int_eq(ledger_drop_events(&connection, ledger_out_end(&connection), &n), 0);
+		ck_assert_uint_eq(n, 100);
+	}
+	ck_assert_uint_eq(figures().blocks_used, 0);
+	ledger_disconnect(&connection);
+}
+END_TEST
+
+START_TEST(without_room_for_a_copy_nothing_is_dropped)
+{
+	struct ledger_connection connection;
+	unsigned char bytes[64];
+	size_t n;
+
+	open_with_limit(BLOCKS_AT + 2 * LEDGER_BLOCK_SIZE);
+	ck_assert_int_eq(ledger_connect(ledger, 1, &connection), 0);
+	ck_assert_int_eq(event(&connection, 0, 1, false, "event", 5), 0);
+	ck_assert_int_eq(reply(&connection, 0, "reply", 5), 0);
+	ck_assert_int_eq(ledger_drop_events(&connection, ledger_out_end(&connection), &n), -ENOSPC);
+	ck_assert_uint_eq(take(&connection, bytes, sizeof(bytes)), 10);
+	ck_assert_mem_eq(bytes, "eventreply", 10);
+	ledger_disconnect(&connection);
+}
+END_TEST
+
 START_TEST(two_megabytes_of_distinct_events_do_not_make_appends_slow)
 {
 	struct ledger_connection connection;
-	char bytes[64];
+	unsigned char bytes[64];
 	double begin = seconds();
 	int n = 0;
 
@@ -886,6 +974,9 @@ int main(void)
 	tcase_add_test(cases, events_are_refused_when_the_file_is_full_but_the_reply_still_fits);
 	tcase_add_test(cases, an_overlong_or_empty_message_is_refused);
 	tcase_add_test(cases, an_event_is_queued_once_until_its_first_byte_is_sent);
+	tcase_add_test(cases, an_event_is_not_dropped_once_a_byte_of_it_is_out);
+	tcase_add_test(cases, an_event_like_one_that_was_dropped_is_queued_again);
+	tcase_add_test(cases, without_room_for_a_copy_nothing_is_dropped);
 	tcase_add_test(cases, two_megabytes_of_distinct_events_do_not_make_appends_slow);
 	tcase_add_test(cases, ten_thousand_connections_cost_a_slot_each);
 	tcase_add_test(cases, there_is_room_for_as_many_connections_as_slots);

@@ -76,7 +76,7 @@ static struct path path_of(const char *text)
 
 static int add_to(size_t owner, const char *text, const char *token, int depth, struct watch **out)
 {
-	struct watch_description description = {path_of(text), 0, token, strlen(token), depth};
+	struct watch_description description = {path_of(text), 0, token, strlen(token), depth, 0};
 
 	return watch_add(owners[owner], &description, NULL, out);
 }
@@ -117,7 +117,7 @@ static void check_fires(const struct watch *watch, const char *text, bool fires)
 
 START_TEST(a_watch_keeps_what_it_was_set_with)
 {
-	struct watch_description description = {path_of("/local/domain/7/a"), 16, "to\1ken", 6, 3};
+	struct watch_description description = {path_of("/local/domain/7/a"), 16, "to\1ken", 6, 3, 0};
 	struct watch *watch;
 
 	ck_assert_int_eq(watch_add(owners[0], &description, NULL, &watch), 0);
@@ -135,7 +135,7 @@ END_TEST
 
 START_TEST(a_path_need_not_end_with_a_nul)
 {
-	struct watch_description description = {{"/abc", 2}, 0, "tx", 1, -1};
+	struct watch_description description = {{"/abc", 2}, 0, "tx", 1, -1, 0};
 	struct watch *watch;
 
 	ck_assert_int_eq(watch_add(owners[0], &description, NULL, &watch), 0);
@@ -275,7 +275,7 @@ END_TEST
 START_TEST(watches_are_paid_for_by_the_owners_budgets)
 {
 	const struct watch_limits limits = {2, 1 << 20};
-	struct watch_description description = {path_of("/a"), 0, "t", 1, -1};
+	struct watch_description description = {path_of("/a"), 0, "t", 1, -1, 0};
 	struct watch *watch;
 
 	ck_assert_int_eq(watch_add(owners[0], &description, &limits, &watch), 0);
@@ -295,7 +295,7 @@ END_TEST
 
 START_TEST(a_watch_that_takes_too_much_memory_is_refused)
 {
-	struct watch_description description = {path_of("/a"), 0, "t", 1, -1};
+	struct watch_description description = {path_of("/a"), 0, "t", 1, -1, 0};
 	struct watch *watch;
 
 	ck_assert_int_eq(watch_add(owners[0], &description, NULL, &watch), 0);

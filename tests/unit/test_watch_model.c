@@ -199,7 +199,7 @@ static void step_add(void)
 		    !strcmp(model[i].token, added->token))
 			expected = STATUS_EEXIST;
 	}
-	struct watch_description description = {path_of(added->path), 0, added->token, strlen(added->token), added->depth};
+	struct watch_description description = {path_of(added->path), 0, added->token, strlen(added->token), added->depth, 0};
 	if (watch_add(owners[added->owner], &description, NULL, &added->watch) != expected)
 		ck_abort_msg("%s of %zu with token %s", added->path, added->owner, added->token);
 	if (expected)
