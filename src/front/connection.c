@@ -102,10 +102,15 @@ static void wait_for_more(struct connection *connection)
 
 void connection_sent(struct connection *connection)
 {
+	struct client *client = &connection->client;
+
+	client_count_output(client, connection->front->turn);
 	if (connection->output_awaited && !connection_is_held_back(connection)) {
 		connection->output_awaited = false;
 		connection_make_ready(connection);
 	}
+	if (connection->output_awaited)
+		client_tell_stop(client, connection->front->turn);
 	if (connection->is_limited)
 		connection_make_ready(connection);
 	wait_for_more(connection);

@@ -111,5 +111,5 @@ void connection_sent(struct connection *connection);
 /* So much waits to be taken by the client that it is not read. */
 static inline bool connection_is_held_back(const struct connection *connection)
 {
-	return connection->client.ledger.queued > CONNECTION_QUEUED_HIGH;
+	return connection->client.ledger.queued > CONNECTION_QUEUED_HIGH || client_must_take(&connection->client);
 }

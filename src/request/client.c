@@ -8,12 +8,18 @@
 #include <errno.h>
 #include <utlist.h>
 
+#include "request/limits.h"
 #include "request/turn.h"
 #include "store/watch_record.h"
 
 static int client_make(struct client *client, struct turn *turn, uint64_t id, struct domain *domain)
 {
-	*client = (struct client){.id = id, .domain = domain};
+	*client = (struct client){
+	    .id = id,
+	    .domain = domain,
+	    .output = {&domain->budgets[QUOTA_MEMORY], 0},
+	    .unanswered = {&domain->budgets[QUOTA_OUTSTANDING], 0},
+	};
 	return watch_owner_new(turn->watches, id, client, &domain->budgets[QUOTA_WATCHES], &domain->budgets[QUOTA_MEMORY],
 			       &client->watches);
 }
@@ -61,6 +67,7 @@ int client_attach(struct client *client, struct turn *turn, const struct ledger_
 	}
 	ledger_attach(turn->ledger, found, &client->ledger);
 	domain_hold(domain);
+	client_count_output(client, turn);
 	return 0;
 }
 
@@ -81,6 +88,8 @@ static void forget(struct client *client, struct turn *turn)
 	client->broken = client->out_of_room = client->events_dropped = false;
 	while (client->transactions)
 		client_free_transaction(client->transactions);
+	charge_force(&client->output, 0);
+	charge_force(&client->unanswered, 0);
 }
 
 void client_reset(struct client *client, struct turn *turn)
@@ -106,6 +115,41 @@ void client_deinit(struct client *client, struct turn *turn)
 	client->broken = true;
 	domain_drop(turn->domains, client->domain);
 }
+
+/* ---- what it is owed ---- */
+
+void client_count_output(struct client *client, struct turn *turn)
+{
+	struct domain *domain = client->domain;
+	uint32_t soft = domain->quotas.soft[QUOTA_MEMORY];
+
+	if (domain->caller.privileged)
+		return;
+	charge_force(&client->output, ledger_output_memory(&client->ledger));
+	charge_force(&client->unanswered, client->ledger.replies);
+	if (soft && domain->budgets[QUOTA_MEMORY].used > soft)
+		limit_passed_softly(turn, domain, QUOTA_MEMORY);
+}
+
+static bool exceeds(const struct client *client, enum quota quota, uint64_t more)
+{
+	return client->domain->budgets[quota].used + more > domain_limit(client->domain, quota);
+}
+
+bool client_must_take(const struct client *client)
+{
+	if (client->domain->caller.privileged || !client->ledger.queued)
+		return false;
+	return (client->unanswered.amount && exceeds(client, QUOTA_OUTSTANDING, 1)) || exceeds(client, QUOTA_MEMORY, 0);
+}
+
+void client_tell_stop(struct client *client, struct turn *turn)
+{
+	if (client_must_take(client))
+		limit_reached(turn, client->domain, exceeds(client, QUOTA_MEMORY, 0) ? QUOTA_MEMORY : QUOTA_OUTSTANDING);
+}
+
+/* ---- transactions ---- */
 
 int client_transaction(const struct client *client, uint32_t id, struct transaction **out)
 {

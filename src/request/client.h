@@ -18,6 +18,7 @@ struct client {
 	struct domain *domain; /* for which it speaks */
 	struct ledger_connection ledger;
 	struct watch_owner *watches;
+	struct charge output, unanswered; /* of an unprivileged domain: bytes of its queue, replies in it */
 
 	struct transaction *transactions; /* utlist, owner_previous/owner_next */
 	size_t n_transactions;
@@ -56,6 +57,19 @@ static inline bool client_is_ended(const struct client *client)
  * the front. Not while the turn has uncommitted changes.
  */
 void client_reset(struct client *client, struct turn *turn);
+
+/* What it is owed has become more or less: its domain pays for it. */
+void client_count_output(struct client *client, struct turn *turn);
+
+/*
+ * Its domain has used up what it may have the daemon keep, and it has output to take: nothing more is received from it or run
+ * until it has taken some. (Without output of its own it goes on: only requests can give back what else there is, and what would
+ * take more is refused.)
+ */
+bool client_must_take(const struct client *client);
+
+/* It did not take enough of what could be sent: the log says what limit stops it. */
+void client_tell_stop(struct client *client, struct turn *turn);
 
 /*
  * May more be received from it and run? Else its owner has used up what it is allowed; it is asked again when the client has

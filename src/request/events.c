@@ -10,12 +10,14 @@
 #include <string.h>
 #include <utlist.h>
 
+#include "request/limits.h"
 #include "request/turn.h"
 #include "store/changes.h"
 #include "store/node.h"
 #include "wire/message.h"
 
-/* Memory for what one client is owed before further events are dropped: replies wait elsewhere, events have no way back. */
+/* Memory for what a privileged client is owed before further events are dropped: replies wait elsewhere, events have no way back.
+ */
 enum { OUTPUT_MEMORY_MAX = 2 << 20 };
 
 enum { SPECIAL_TEXT_MAX = sizeof("@introduceDomain/65535") };
@@ -35,6 +37,20 @@ void turn_note_output(struct turn *turn, struct client *client)
 	if (!client->has_output)
 		DL_APPEND2(turn->with_output, client, output_previous, output_next);
 	client->has_output = true;
+	client_count_output(client, turn);
+}
+
+/* May a further event wait for the client? */
+static bool has_room(struct turn *turn, struct client *client)
+{
+	struct domain *domain = client->domain;
+
+	if (domain->caller.privileged)
+		return ledger_output_memory(&client->ledger) <= OUTPUT_MEMORY_MAX;
+	if (domain->budgets[QUOTA_MEMORY].used <= domain_limit(domain, QUOTA_MEMORY))
+		return true;
+	limit_reached(turn, domain, QUOTA_MEMORY);
+	return false;
 }
 
 static void drop(struct turn *turn, struct client *client, const char *why)
@@ -64,7 +80,7 @@ static void append(struct turn *turn, const struct watch *watch, const struct pa
 		drop(turn, client, "path and token together exceed a message");
 		return;
 	}
-	if (ledger_output_memory(&client->ledger) > OUTPUT_MEMORY_MAX) {
+	if (!has_room(turn, client)) {
 		drop(turn, client, "the client does not read");
 		return;
 	}

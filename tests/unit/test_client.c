@@ -2,6 +2,7 @@
 /* What a client owns, and that it gives all of it back. */
 #include <check.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <utlist.h>
 
@@ -166,6 +167,112 @@ START_TEST(only_so_many_clients_have_room_in_the_ledger)
 }
 END_TEST
 
+/* ---- what it is owed ---- */
+
+static void ask(struct world_client *client, int n)
+{
+	for (int i = 0; i < n; i++)
+		ck_assert(world_send(client, MESSAGE_READ, 0, "/tool", 6));
+	world_run(&scene.world);
+	turn_commit(&scene.world.turn);
+}
+
+START_TEST(a_guest_with_as_many_untaken_replies_as_the_quota_must_take_some)
+{
+	const struct budget *unanswered = &scene.guest->client.domain->budgets[QUOTA_OUTSTANDING];
+
+	ask(scene.guest, 19);
+	ck_assert(!client_must_take(&scene.guest->client));
+	ask(scene.guest, 1);
+	ck_assert_uint_eq(unanswered->used, 20);
+	ck_assert(client_must_take(&scene.guest->client));
+	world_take(&scene.world);
+	ck_assert_uint_eq(unanswered->used, 0);
+	ck_assert_uint_eq(unanswered->most, 20);
+	ck_assert(!client_must_take(&scene.guest->client));
+}
+END_TEST
+
+START_TEST(untaken_replies_of_all_connections_of_a_domain_count)
+{
+	struct world_client *other = world_client(&scene.world, WORLD_GUEST, false);
+
+	ask(scene.guest, 15);
+	ask(other, 5);
+	ck_assert(client_must_take(&scene.guest->client));
+	ck_assert(client_must_take(&other->client));
+	world_client_close(other);
+	ck_assert(!client_must_take(&scene.guest->client));
+}
+END_TEST
+
+START_TEST(a_client_without_output_may_go_on_whatever_others_of_its_domain_are_owed)
+{
+	struct world_client *other = world_client(&scene.world, WORLD_GUEST, false);
+
+	ask(scene.guest, 25);
+	ck_assert(client_must_take(&scene.guest->client));
+	ck_assert(!client_must_take(&other->client));
+}
+END_TEST
+
+START_TEST(the_privileged_may_have_any_number_of_untaken_replies)
+{
+	ask(scene.root, 100);
+	ck_assert(!client_must_take(&scene.root->client));
+}
+END_TEST
+
+START_TEST(events_are_not_replies)
+{
+	scene_node("/tool", "", "n0 r1");
+	scene_watch(scene.guest, "/tool|w");
+	scene_quota("outstanding", 1);
+	for (int i = 0; i < 30; i++) {
+		char path[16];
+		int len = snprintf(path, sizeof(path), "/tool/%d", i) + 1;
+		ck_assert(world_send(scene.root, MESSAGE_MKDIR, 0, path, (size_t)len));
+	}
+	world_run(&scene.world);
+	turn_commit(&scene.world.turn);
+	ck_assert_uint_gt(scene.guest->client.ledger.queued, 0);
+	ck_assert(!client_must_take(&scene.guest->client));
+}
+END_TEST
+
+START_TEST(a_guest_past_its_memory_must_take_its_output)
+{
+	scene_quota("memory", 10000);
+	ask(scene.guest, 1);
+	ck_assert(!client_must_take(&scene.guest->client));
+	scene_write(scene.root, 0, "/big", "");
+	for (int i = 0; i < 10; i++)
+		ck_assert(world_send(scene.guest, MESSAGE_READ, 0, "/missing/and/a/long/path/so/that/there/is/much", 47));
+	scene_quota("memory", 8000);
+	ask(scene.guest, 1);
+	ck_assert(client_must_take(&scene.guest->client));
+	world_take(&scene.world);
+	ck_assert(!client_must_take(&scene.guest->client));
+	ck_assert_uint_eq(scene.guest->client.domain->budgets[QUOTA_MEMORY].used, 0);
+}
+END_TEST
+
+START_TEST(replies_of_a_turn_that_failed_do_not_count)
+{
+	scene.world.log.foreground = false;
+	ask(scene.guest, 3);
+	world_send(scene.root, MESSAGE_WRITE, 0, "/a\0v", 4);
+	for (int i = 0; i < 4; i++)
+		ck_assert(world_send(scene.guest, MESSAGE_READ, 0, "/tool", 6));
+	world_run(&scene.world);
+	store_failed(scene.world.turn.store, EIO);
+	turn_commit(&scene.world.turn);
+	ck_assert_uint_eq(scene.guest->client.domain->budgets[QUOTA_OUTSTANDING].used, 7);
+	world_take(&scene.world);
+	ck_assert_uint_eq(scene.guest->client.domain->budgets[QUOTA_OUTSTANDING].used, 0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("client");
@@ -181,6 +288,13 @@ int main(void)
 	tcase_add_test(tcase, a_reset_takes_the_watches_and_new_ones_can_be_set);
 	tcase_add_test(tcase, a_client_that_goes_leaves_nothing_behind);
 	tcase_add_test(tcase, only_so_many_clients_have_room_in_the_ledger);
+	tcase_add_test(tcase, a_guest_with_as_many_untaken_replies_as_the_quota_must_take_some);
+	tcase_add_test(tcase, untaken_replies_of_all_connections_of_a_domain_count);
+	tcase_add_test(tcase, a_client_without_output_may_go_on_whatever_others_of_its_domain_are_owed);
+	tcase_add_test(tcase, the_privileged_may_have_any_number_of_untaken_replies);
+	tcase_add_test(tcase, events_are_not_replies);
+	tcase_add_test(tcase, a_guest_past_its_memory_must_take_its_output);
+	tcase_add_test(tcase, replies_of_a_turn_that_failed_do_not_count);
 	suite_add_tcase(suite, tcase);
 	return suite_run(suite);
 }

@@ -845,7 +845,7 @@ END_TEST
 START_TEST(two_megabytes_of_distinct_events_do_not_make_appends_slow)
 {
 	struct ledger_connection connection;
-	unsigned char bytes[64];
+	char bytes[64];
 	double begin = seconds();
 	int n = 0;
 

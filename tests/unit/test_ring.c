@@ -200,6 +200,36 @@ START_TEST(a_guest_that_does_not_read_is_not_read_either_and_loses_nothing)
 }
 END_TEST
 
+START_TEST(a_guest_with_as_many_unanswered_requests_as_its_quota_is_not_read_further)
+{
+	const struct budget *unanswered = &domain_find(&stage.world.domains, 7)->budgets[QUOTA_OUTSTANDING];
+	unsigned char bytes[MESSAGE_SIZE_MAX];
+	struct ring_message message;
+	char value[900];
+	uint32_t sent = 0, first = guest->last_request_id + 2;
+	size_t len;
+
+	memset(value, 'v', sizeof(value));
+	write_node("a", value, sizeof(value));
+	for (;; sent++) {
+		len = fake_guest_request(guest, MESSAGE_READ, 0, "a", 2, bytes);
+		if (RING_SIZE - (guest->page->req_prod - guest->page->req_cons) < len)
+			break;
+		ring_stage_put(guest, bytes, len);
+	}
+	ck_assert_uint_eq(unanswered->used, 20);
+	ck_assert_uint_eq(unanswered->most, 20);
+	ring_stage_alive(other);
+	for (uint32_t i = 0; i < sent; i++) {
+		ck_assert(ring_stage_take(guest, &message));
+		ck_assert_uint_eq(message.header.request_id, first + i);
+		ck_assert_uint_le(unanswered->used, 20);
+	}
+	ring_stage_alive(guest);
+	ck_assert_uint_eq(unanswered->used, 0);
+}
+END_TEST
+
 START_TEST(the_guest_is_told_when_part_of_a_message_was_taken)
 {
 	unsigned char bytes[MESSAGE_SIZE_MAX] = {0};
@@ -468,6 +498,7 @@ int main(void)
 	tcase_add_test(tcase, an_exactly_full_ring_is_processed);
 	tcase_add_test(tcase, output_waits_for_room_and_comes_in_order);
 	tcase_add_test(tcase, a_guest_that_does_not_read_is_not_read_either_and_loses_nothing);
+	tcase_add_test(tcase, a_guest_with_as_many_unanswered_requests_as_its_quota_is_not_read_further);
 	tcase_add_test(tcase, the_guest_is_told_when_part_of_a_message_was_taken);
 	tcase_add_test(tcase, a_guest_is_not_told_when_nothing_has_moved);
 	tcase_add_test(tcase, what_is_put_after_an_event_is_found_by_the_next);
