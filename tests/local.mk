@@ -378,6 +378,7 @@ PROTOCOL_TESTS += \
 	tests/integration/test_access \
 	tests/integration/test_xsa_access \
 	tests/integration/test_xsa_accounts \
+	tests/integration/test_thousand_guests \
 	tests/integration/test_xsa_rings
 GUESTS_SOURCES = tests/integration/guests.c tests/integration/guests.h
 tests_integration_test_access_SOURCES = tests/integration/test_access.c $(GUESTS_SOURCES)
@@ -389,6 +390,10 @@ tests_integration_test_xsa_access_LDADD = $(TEST_LIBS)
 tests_integration_test_xsa_accounts_SOURCES = tests/integration/test_xsa_accounts.c $(GUESTS_SOURCES)
 tests_integration_test_xsa_accounts_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_integration_test_xsa_accounts_LDADD = $(TEST_LIBS)
+tests_integration_test_thousand_guests_SOURCES = tests/integration/test_thousand_guests.c tests/integration/crowd.c \
+	tests/integration/crowd.h $(GUESTS_SOURCES)
+tests_integration_test_thousand_guests_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_integration_test_thousand_guests_LDADD = $(TEST_LIBS)
 tests_integration_test_xsa_rings_SOURCES = tests/integration/test_xsa_rings.c $(GUESTS_SOURCES)
 tests_integration_test_xsa_rings_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_integration_test_xsa_rings_LDADD = $(TEST_LIBS)

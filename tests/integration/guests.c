@@ -13,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { GUESTS_MAX = 128, TIMEOUT_MS = 60000, AWAIT_TRIES = 60000, IDLE_SAMPLES = 5, PATHS = 8, PATH_SIZE = 128 };
+enum { GUESTS_MAX = 1024, TIMEOUT_MS = 60000, AWAIT_TRIES = 60000, IDLE_SAMPLES = 5, PATHS = 8, PATH_SIZE = 128 };
 
 struct guests guests;
 

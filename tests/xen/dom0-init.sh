@@ -20,7 +20,13 @@ exec 3>/dev/ttyS1
 read -r daemon </scenarios/daemon
 case $daemon in
 stock) stock-xenstored --pid-file=/run/xenstore.pid ;;
-lxenstored) lxenstored --pid-file=/run/xenstore.pid ;;
+lxenstored) # in the foreground, so that its messages are on the console
+	lxenstored -N --pid-file=/run/xenstore.pid &
+	for i in 1 2 3 4 5 6 7 8 9 10; do
+		[ -s /run/xenstore.pid ] || sleep 1
+	done
+	[ -s /run/xenstore.pid ]
+	;;
 esac || echo "daemon $daemon: it does not start" >&3
 xen-init-dom0
 xenconsoled --pid-file=/run/xenconsoled.pid --log=guest --log-dir=/var/log/xen/console

@@ -14,13 +14,14 @@ must() {
 	"$@" || fail "$*"
 }
 
+seconds() { cut -d. -f1 /proc/uptime; }
+
 # await SECONDS COMMAND...: the command succeeds within that time.
 await() {
-	local tries=$(($1 * 10))
+	local end=$(($(seconds) + $1))
 	shift
 	until "$@" >/dev/null 2>&1; do
-		tries=$((tries - 1))
-		[ $tries -gt 0 ] || fail "in vain: $*"
+		[ "$(seconds)" -le $end ] || fail "in vain: $*"
 		usleep 100000
 	done
 }
