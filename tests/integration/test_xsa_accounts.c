@@ -105,6 +105,7 @@ END_TEST
 
 START_TEST(xsa_330_cve_2020_29485_reset_watches_gives_all_back)
 {
+	unsigned memory = 0;
 	char token[16];
 
 	for (int round = 0; round < 20; round++) {
@@ -114,7 +115,12 @@ START_TEST(xsa_330_cve_2020_29485_reset_watches_gives_all_back)
 			expect_event(first, "watched", token);
 		}
 		expect_error(first, "ENOSPC", MESSAGE_WATCH, 0, ARGUMENTS("watched", "more"));
+		ck_assert_uint_eq(guests_account(1, "watches"), WATCHES);
 		expect_ok(first, MESSAGE_RESET_WATCHES, 0, ARGUMENTS(""));
+		ck_assert_uint_eq(guests_account(1, "watches"), 0);
+		if (round > 1)
+			ck_assert_uint_eq(guests_account(1, "memory"), memory);
+		memory = guests_account(1, "memory");
 		expect_write(first, 0, "watched", "value");
 		expect_no_event(first);
 	}
@@ -186,6 +192,7 @@ END_TEST
 START_TEST(xsa_419_cve_2022_42322_42323_what_a_domain_owned_goes_with_it)
 {
 	char *before = expect_tree(guests.root), *after;
+	unsigned long records = 0;
 
 	expect_write(guests.root, 0, "/shared", "");
 	guests_permit("/shared", "b0");
@@ -203,6 +210,9 @@ START_TEST(xsa_419_cve_2022_42322_42323_what_a_domain_owned_goes_with_it)
 		expect_permissions(guests.root, 0, "/shared/of-another", "n2");
 		expect_read(guests.root, 0, guests_path(5, ""), NULL);
 		expect_ok(second, MESSAGE_RM, 0, ARGUMENTS("/shared/of-another"));
+		if (round)
+			ck_assert_uint_eq(guests_report("store: "), records);
+		records = guests_report("store: ");
 	}
 	expect_ok(guests.root, MESSAGE_RM, 0, ARGUMENTS("/shared"));
 	after = expect_tree(guests.root);
@@ -295,6 +305,8 @@ START_TEST(xsa_483_cve_2026_23556_a_number_that_is_used_again_has_the_full_quota
 	}
 	struct client *last = guests_add(6);
 	ck_assert_uint_eq(guests_account(6, "nodes"), 1);
+	ck_assert_uint_eq(guests_account(6, "watches"), 0);
+	ck_assert_uint_eq(guests_account(6, "transactions"), 0);
 	use_up_quotas(last, 6);
 }
 END_TEST
@@ -303,6 +315,8 @@ START_TEST(xsa_483_cve_2026_23556_a_guest_that_is_introduced_anew_has_its_quota_
 {
 	use_up_quotas(first, 1);
 	first = guests_introduce(1);
+	ck_assert_uint_eq(guests_account(1, "watches"), 0);
+	ck_assert_uint_eq(guests_account(1, "transactions"), 0);
 	ck_assert_uint_eq(guests_account(1, "nodes"), NODES);
 	expect_ok(guests.root, MESSAGE_RM, 0, ARGUMENTS(guests_path(1, "")));
 	guests_home(1);

@@ -5,6 +5,7 @@
  */
 #include <check.h>
 #include <pthread.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -177,32 +178,32 @@ struct meddler {
 	_Atomic bool stop;
 };
 
-/* Writes good and bad values to the indexes, and to what will be taken for a length. */
+/* Writes values to the indexes, good ones more often than bad ones, and to what will be taken for a length. */
 static void *meddle(void *context)
 {
-	static const uint32_t steps[] = {0, 64, 1024, 1025, 0x80000000, 0xffffffff};
-	static const uint32_t lengths[] = {0, 4096, 4097, 0x80000000};
+	static const uint32_t steps[] = {0, 64, 1024, 16, 17, 1023, 1025, 512, 0x80000000, 100, 0xffffffff, 40};
+	static const uint32_t lengths[] = {0, 4096, 17, 4097, 1, 0x80000000};
 	struct meddler *meddler = context;
 	struct guest_page *page = meddler->page;
 
 	for (unsigned i = 0; !atomic_load(&meddler->stop); i++) {
-		uint32_t consumed = atomic_load(&page->req_cons);
-		volatile unsigned char *request = &page->req[consumed % GUEST_RING];
-		if (consumed % GUEST_RING <= GUEST_RING - 16)
-			request[12] = request[13] = (unsigned char)(lengths[i % 4] >> 8);
-		atomic_store(&page->rsp_cons, atomic_load(&page->rsp_prod) - steps[i % 5] % 1030);
-		atomic_store(&page->req_prod, consumed + steps[i % 6]);
+		uint32_t consumed = atomic_load(&page->req_cons), begin = consumed % GUEST_RING;
+		if (begin <= GUEST_RING - sizeof(struct message_header))
+			memcpy(&page->req[begin] + offsetof(struct message_header, len), &lengths[i % COUNT(lengths)],
+			       sizeof(uint32_t));
+		atomic_store(&page->rsp_cons, atomic_load(&page->rsp_prod) - (i % 64 ? i % 1024 : 1025));
+		atomic_store(&page->req_prod, consumed + steps[i % COUNT(steps)]);
 	}
 	return NULL;
 }
 
 START_TEST(xsa_38_cve_2013_0215_a_page_that_changes_while_it_is_read_harms_its_guest_only)
 {
-	for (int round = 0; round < 20; round++) {
+	for (int round = 0; round < 100; round++) {
 		struct meddler meddler = {.page = guests_page(1)};
 		pthread_t thread;
 		ck_assert_int_eq(pthread_create(&thread, NULL, meddle, &meddler), 0);
-		for (int i = 0; i < 50; i++) {
+		for (int i = 0; i < 20; i++) {
 			guest_notify(guests_ring(1));
 			guests_served(second);
 		}
