@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +21,7 @@
 #define PACKAGE_VERSION "unknown"
 #endif
 
-enum { FILE_NAME_SIZE = 4096 };
+enum { FILE_NAME_SIZE = 4096, LARGE_ALLOCATION = 128 * 1024 };
 
 /*
  * Goes into the background; the parent never returns. *ready: a descriptor to which the daemon writes a byte once it serves.
@@ -232,6 +233,9 @@ int main(int argc, char **argv)
 		printf("lxenstored %s\n", PACKAGE_VERSION);
 		return EXIT_SUCCESS;
 	}
+	/* Tables of clients that do not read may be large for a while: what is freed goes back to the system, whatever was
+	 * allocated since. */
+	mallopt(M_MMAP_THRESHOLD, LARGE_ALLOCATION);
 	/* Messages of the start go to the terminal in any case. */
 	log_init(&log, true);
 	int status = run(&options, argv, &log);
