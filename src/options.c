@@ -29,6 +29,7 @@ enum {
 };
 
 static const uint32_t default_ring_scan_seconds = 20;
+static const uint32_t default_event_seconds = 20;
 static const size_t default_store_size = (size_t)1 << 30;
 static const size_t least_store_size = 256 * 1024;
 static const uint64_t greatest_store_size = UINT64_C(1) << 44;
@@ -66,6 +67,8 @@ static const struct option_description descriptions[] = {
     {OPTION_STORE_SYNC, "store-sync", no_argument, NULL, "sync each commit: for a store on a disk"},
     {OPTION_NO_KEEPER, "no-keeper", no_argument, NULL, "run without the process that holds connections"},
     {OPTION_NO_XEN, "no-xen", no_argument, NULL, "serve the socket only, touch no hypervisor"},
+    {'w', "timeout", required_argument, "watch-event=SECONDS",
+     "drop an event that a guest does not read for so long; 0: never (default 20)"},
     {OPTION_RING_SCAN, "ring-scan-interval", required_argument, "SECONDS",
      "look at all rings after so long, for guests that send no event (default 20; 0: never)"},
     {OPTION_VERSION, "version", no_argument, NULL, "show the version and end"},
@@ -76,7 +79,6 @@ static const struct option_description descriptions[] = {
     {'U', "live-update", no_argument, NULL, NULL},
     {'V', "verbose", no_argument, NULL, NULL},
     {'e', "event", required_argument, "PORT", NULL},
-    {'w', "timeout", required_argument, "WHAT=SECONDS", NULL},
 };
 
 enum { N_DESCRIPTIONS = sizeof(descriptions) / sizeof(descriptions[0]) };
@@ -180,6 +182,19 @@ static int set_named_quota(const char *option, const char *text, bool soft, stru
 	return quota_set(quotas, soft, name, value) ? complain(option, text) : 0;
 }
 
+/* watch-event=SECONDS, the only one that there is. */
+static int set_timeout(const char *option, const char *text, uint32_t *event_seconds)
+{
+	static const char name[] = "watch-event=";
+	const char *seconds = text + sizeof(name) - 1, *end;
+	uint64_t number;
+
+	if (strncmp(text, name, sizeof(name) - 1) || !parse_number(seconds, INT32_MAX, &number, &end) || *end)
+		return complain(option, text);
+	*event_seconds = (uint32_t)number;
+	return 0;
+}
+
 static int set_store_mode(const char *option, const char *text, struct options *out)
 {
 	out->map = !strcmp(text, "map");
@@ -250,6 +265,8 @@ static int set_option(const struct option_description *description, const char *
 		return 0;
 	case OPTION_RING_SCAN:
 		return set_number(name, value, &out->ring_scan_seconds);
+	case 'w':
+		return set_timeout(name, value, &out->event_seconds);
 	case OPTION_VERSION:
 		out->version = true;
 		return 0;
@@ -267,7 +284,11 @@ int options_parse(int argc, char **argv, struct options *out)
 	size_t n_letters = 0;
 	int code, which;
 
-	*out = (struct options){.store_size = default_store_size, .ring_scan_seconds = default_ring_scan_seconds};
+	*out = (struct options){
+	    .store_size = default_store_size,
+	    .ring_scan_seconds = default_ring_scan_seconds,
+	    .event_seconds = default_event_seconds,
+	};
 	quotas_init(&out->quotas);
 	optind = 0; /* begin anew, whoever has used getopt before */
 	for (size_t i = 0; i < N_DESCRIPTIONS; i++) {

@@ -24,6 +24,7 @@ struct options {
 	size_t store_size; /* bytes */
 	uint16_t own_domid, privileged_domid;
 	uint32_t ring_scan_seconds; /* 0: never */
+	uint32_t event_seconds;	    /* --timeout watch-event; 0: never */
 	struct quotas quotas;
 	const char *ignored[32]; /* options accepted that mean nothing here */
 	size_t n_ignored;

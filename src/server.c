@@ -188,6 +188,7 @@ static int open_turn(struct server *server, const struct options *options)
 	server->turn.watches = watch_index_new();
 	if (!server->turn.watches)
 		return -ENOMEM;
+	server->turn.event_seconds = options->event_seconds;
 	turn_init(&server->turn);
 	server->turn_ready = true;
 	front_init(&server->front, server->loop, &server->turn);

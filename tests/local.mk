@@ -139,6 +139,7 @@ UNIT_TESTS = \
 	tests/unit/test_table \
 	tests/unit/test_watch_operations \
 	tests/unit/test_watch_record \
+	tests/unit/test_unread \
 	tests/unit/test_xen
 tests_unit_test_changes_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_changes_LDADD = $(TEST_LIBS)
@@ -255,6 +256,9 @@ tests_unit_test_watch_operations_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_watch_operations_LDADD = $(TEST_LIBS)
 tests_unit_test_watch_record_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_watch_record_LDADD = $(TEST_LIBS)
+tests_unit_test_unread_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_unread_LDADD = $(TEST_LIBS)
+tests_unit_test_unread_LDFLAGS = -Wl,--wrap=log_write
 tests_unit_test_xen_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_xen_LDADD = $(TEST_LIBS)
 tests_unit_test_turn_CPPFLAGS = $(TEST_CPPFLAGS)

@@ -42,6 +42,7 @@ struct domain {
 	uint64_t longest_path;
 	/* clock_milliseconds when the log last said that it reached this limit; 0: never */
 	uint64_t told_at[QUOTA_COUNT], told_softly_at[QUOTA_COUNT];
+	bool told_of_drop; /* that an event was dropped because nobody read it */
 };
 
 struct domains {

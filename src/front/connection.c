@@ -14,6 +14,7 @@
 #include <utlist.h>
 
 #include "request/release.h"
+#include "request/unread.h"
 
 enum { REQUESTS_PER_TURN = 64, CONNECTIONS_PER_TURN = 64 };
 
@@ -104,7 +105,7 @@ void connection_sent(struct connection *connection)
 {
 	struct client *client = &connection->client;
 
-	client_count_output(client, connection->front->turn);
+	client_took_output(client, connection->front->turn);
 	if (connection->output_awaited && !connection_is_held_back(connection)) {
 		connection->output_awaited = false;
 		connection_make_ready(connection);
@@ -247,6 +248,17 @@ static void plan_rest(struct front *front)
 		front_start_timer(front, &front->retry);
 }
 
+/* Guests that leave events unread are looked at from time to time. */
+static void plan_ticks(struct front *front)
+{
+	if (!front->turn->unread) {
+		front_stop_timer(front, &front->unread_ticks);
+	} else if (!ev_is_active(&front->unread_ticks)) {
+		front->unread_ticks.repeat = (double)front->turn->event_seconds / UNREAD_TICKS;
+		front_start_timer(front, &front->unread_ticks);
+	}
+}
+
 static void end_turn(struct front *front)
 {
 	size_t left = front->n_ready;
@@ -262,6 +274,8 @@ static void end_turn(struct front *front)
 	if (front->ready || front->limited || front->turn->domains->to_release || watch_departed(front->turn->watches) ||
 	    ev_is_active(&front->more_to_run))
 		plan_rest(front);
+	if (front->turn->unread || ev_is_active(&front->unread_ticks))
+		plan_ticks(front);
 }
 
 /* What libev calls after each wait, and before the first one, in place of ev_invoke_pending. */
@@ -269,6 +283,15 @@ static void run_turn(struct ev_loop *loop)
 {
 	ev_invoke_pending(loop);
 	end_turn(ev_userdata(loop));
+}
+
+static void unread_event(struct ev_loop *loop, ev_timer *timer, int events)
+{
+	struct front *front = timer->data;
+
+	(void)loop;
+	(void)events;
+	unread_tick(front->turn);
 }
 
 static void idle_event(struct ev_loop *loop, ev_idle *idle, int events)
@@ -321,6 +344,8 @@ void front_init(struct front *front, struct ev_loop *loop, struct turn *turn)
 	ev_init(&front->retry, retry_event);
 	front->retry.repeat = retry_seconds;
 	front->retry.data = front;
+	ev_init(&front->unread_ticks, unread_event);
+	front->unread_ticks.data = front;
 }
 
 void front_finish(struct front *front)
@@ -337,4 +362,5 @@ void front_deinit(struct front *front)
 	ev_set_invoke_pending_cb(front->loop, ev_invoke_pending);
 	ev_idle_stop(front->loop, &front->more_to_run);
 	front_stop_timer(front, &front->retry);
+	front_stop_timer(front, &front->unread_ticks);
 }

@@ -56,9 +56,10 @@ struct connection {
 struct front {
 	struct ev_loop *loop;
 	struct turn *turn;
-	ev_idle more_to_run; /* running while ready connections are left over: keeps the loop from waiting */
-	ev_timer retry;	     /* while the ledger's room is used up, or somebody's limits are */
-	size_t n_timers;     /* that run */
+	ev_idle more_to_run;   /* running while ready connections are left over: keeps the loop from waiting */
+	ev_timer retry;	       /* while the ledger's room is used up, or somebody's limits are */
+	ev_timer unread_ticks; /* while guests leave events unread */
+	size_t n_timers;       /* that run */
 	size_t n_ready;
 	struct connection *ready;   /* may have something to receive or to run; who has waited longest is first */
 	struct connection *limited; /* their owner has used up what it is allowed: asked again now and then */

@@ -374,6 +374,7 @@ int ledger_append_event(struct ledger_connection *connection, uint64_t tag, uint
 	result = queue_append_event(&ledger->pool, connection, ledger->hash_key, &message);
 	if (result)
 		return result;
+	connection->events++;
 	end_append(connection, message.tag != 0);
 	return 0;
 }

@@ -26,13 +26,14 @@ struct duplicates;
 /* One connection's part; embedded in the connection, set up by ledger_connect. */
 struct ledger_connection {
 	struct ledger *ledger;
-	struct ledger_slot *slot;	   /* in the mapping; NULL when not connected */
-	uint64_t ran;			   /* input offset behind the last request that was run */
-	uint64_t queued;		   /* bytes of output not yet taken, valid or not */
-	uint64_t ready;			   /* of these, the bytes that may be sent now */
-	uint32_t pending_entries;	   /* entries whose tag is not yet committed */
-	uint32_t replies, pending_replies; /* messages of which a byte is not yet taken; of these such entries */
-	uint32_t entries_taken;		   /* of the first block of output */
+	struct ledger_slot *slot;				   /* in the mapping; NULL when not connected */
+	uint64_t ran;						   /* input offset behind the last request that was run */
+	uint64_t queued;					   /* bytes of output not yet taken, valid or not */
+	uint64_t ready;						   /* of these, the bytes that may be sent now */
+	uint32_t pending_entries;				   /* entries whose tag is not yet committed */
+	uint32_t replies, events;				   /* messages of which a byte is not yet taken */
+	uint32_t pending_replies;				   /* of the pending entries */
+	uint32_t entries_taken;					   /* of the first block of output */
 	struct ledger_connection *touched_previous, *touched_next; /* in the list that ledger_commit and _cut walk */
 	struct ledger_block *out_tail;				   /* where output is appended; NULL while the queue is empty */
 	struct duplicates *duplicates;	 /* the queued events, once there are more than a few; else NULL */

@@ -357,15 +357,17 @@ void queue_drop(struct pool *pool, struct ledger_connection *connection)
 	publish_u32(&connection->slot->out_head, 0);
 	give_chain(pool, connection, head);
 	connection->out_tail = NULL;
-	connection->replies = connection->entries_taken = 0;
+	connection->replies = connection->events = connection->entries_taken = 0;
 	if (connection->duplicates)
 		forget_duplicates(connection);
 }
 
-/* Is this the end of a reply? */
-static bool ends_reply(const struct ledger_entry *entry)
+/* Counts a message at its last entry; `sign` is 1 or -1. */
+static void count_message(struct ledger_connection *connection, const struct ledger_entry *entry, int sign)
 {
-	return entry->flags & LEDGER_ENTRY_REPLY && !(entry->flags & LEDGER_ENTRY_CONTINUES);
+	if (entry->flags & LEDGER_ENTRY_CONTINUES)
+		return;
+	*(entry->flags & LEDGER_ENTRY_REPLY ? &connection->replies : &connection->events) += (uint32_t)sign;
 }
 
 /* Passes the entries of the first block that end at or before slot->out_pos. */
@@ -376,7 +378,7 @@ static void pass_taken(struct ledger_connection *connection, struct ledger_block
 
 		if (block->base + entry->end > connection->slot->out_pos)
 			return;
-		connection->replies -= ends_reply(entry);
+		count_message(connection, entry, -1);
 	}
 }
 
@@ -388,7 +390,7 @@ void queue_attach(struct pool *pool, struct ledger_connection *connection)
 		connection->out_tail = pool_block(pool, number);
 		connection->blocks++;
 		for (uint32_t i = 0; i < ledger_block_count(connection->out_tail); i++)
-			connection->replies += ends_reply(ledger_block_entry(connection->out_tail, i));
+			count_message(connection, ledger_block_entry(connection->out_tail, i), 1);
 	}
 	if (slot->out_head)
 		pass_taken(connection, pool_block(pool, slot->out_head));
@@ -437,6 +439,7 @@ void queue_cut(struct pool *pool, struct ledger_connection *connection, const un
 		return;
 	}
 	connection->replies -= connection->pending_replies;
+	connection->events -= connection->pending_entries - connection->pending_replies;
 	mark = pool_block(pool, connection->mark_block);
 	rest = ledger_block_next(mark);
 	publish_u64(&mark->link, make_link(0, connection->mark_count));
@@ -580,6 +583,7 @@ int queue_drop_events(struct pool *pool, struct ledger_connection *connection, u
 	if (result || !*n) {
 		give_chain(pool, &copy, slot.out_head);
 	} else if (copy.out_tail) {
+		connection->events -= (uint32_t)*n;
 		replace_queue(pool, connection, &copy);
 	} else {
 		queue_drop(pool, connection);

@@ -10,6 +10,7 @@
 
 #include "request/limits.h"
 #include "request/turn.h"
+#include "request/unread.h"
 #include "store/watch_record.h"
 
 static int client_make(struct client *client, struct turn *turn, uint64_t id, struct domain *domain)
@@ -67,7 +68,7 @@ int client_attach(struct client *client, struct turn *turn, const struct ledger_
 	}
 	ledger_attach(turn->ledger, found, &client->ledger);
 	domain_hold(domain);
-	client_count_output(client, turn);
+	client_took_output(client, turn);
 	return 0;
 }
 
@@ -90,6 +91,7 @@ static void forget(struct client *client, struct turn *turn)
 		client_free_transaction(client->transactions);
 	charge_force(&client->output, 0);
 	charge_force(&client->unanswered, 0);
+	unread_forget(turn, client);
 }
 
 void client_reset(struct client *client, struct turn *turn)
@@ -129,6 +131,12 @@ void client_count_output(struct client *client, struct turn *turn)
 	charge_force(&client->unanswered, client->ledger.replies);
 	if (soft && domain->budgets[QUOTA_MEMORY].used > soft)
 		limit_passed_softly(turn, domain, QUOTA_MEMORY);
+}
+
+void client_took_output(struct client *client, struct turn *turn)
+{
+	client_count_output(client, turn);
+	unread_note(turn, client);
 }
 
 static bool exceeds(const struct client *client, enum quota quota, uint64_t more)

@@ -12,6 +12,8 @@
 
 struct turn;
 
+enum { UNREAD_TICKS = 4 };
+
 /* One connection as requests know it: for whom it speaks, what it has set up. The front embeds it in its own connection. */
 struct client {
 	uint64_t id;	       /* unique in the daemon's life */
@@ -23,6 +25,11 @@ struct client {
 	struct transaction *transactions; /* utlist, owner_previous/owner_next */
 	size_t n_transactions;
 	uint32_t last_transaction_id;
+
+	bool leaves_events; /* in turn->unread, with marks in its queue (unread.h) */
+	uint64_t unread_marks[UNREAD_TICKS];
+	size_t n_unread_marks;
+	struct client *unread_previous, *unread_next;
 
 	bool broken;	     /* sent what cannot be followed: the front must end it */
 	bool out_of_room;    /* its next request waits until the ledger has room */
@@ -58,8 +65,11 @@ static inline bool client_is_ended(const struct client *client)
  */
 void client_reset(struct client *client, struct turn *turn);
 
-/* What it is owed has become more or less: its domain pays for it. */
+/* What it is owed has become more: its domain pays for it. */
 void client_count_output(struct client *client, struct turn *turn);
+
+/* It has taken what it would of its output. */
+void client_took_output(struct client *client, struct turn *turn);
 
 /*
  * Its domain has used up what it may have the daemon keep, and it has output to take: nothing more is received from it or run

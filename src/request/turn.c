@@ -39,6 +39,7 @@ void turn_init(struct turn *turn)
 	turn->steps = NULL;
 	turn->n_steps = turn->steps_capacity = 0;
 	turn->with_output = NULL;
+	turn->unread = NULL;
 	turn->departed_later = false;
 	turn->figures = (struct turn_figures){0};
 }

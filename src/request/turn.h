@@ -48,6 +48,7 @@ struct turn {
 	struct domains *domains;
 	const struct rings *rings; /* NULL with --no-xen */
 	struct log *log;
+	uint32_t event_seconds; /* after which a guest loses an event that it does not read; 0: never */
 
 	struct arena arena;	      /* of the request that is run */
 	struct watched_paths watched; /* of `watches`, as the store asks for them */
@@ -55,6 +56,7 @@ struct turn {
 	size_t n_runs, runs_capacity;
 	struct turn_step *steps;
 	size_t n_steps, steps_capacity;
+	struct client *unread;	    /* who leaves events unread, see unread.h */
 	struct client *with_output; /* whose output is to be sent at the end of the turn, or whose request has been put off */
 	bool departed_later;	    /* to remove records of departed clients has failed: not with a client's requests again */
 	struct turn_figures figures;

@@ -444,7 +444,7 @@ void world_take(struct world *world)
 	}
 	DL_FOREACH (world->clients, each) {
 		take_output(each);
-		client_count_output(&each->client, &world->turn);
+		client_took_output(&each->client, &world->turn);
 	}
 }
 

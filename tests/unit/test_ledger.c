@@ -319,6 +319,7 @@ static void compare_file(struct client *client)
 	for (size_t i = first; i < client->n_entries; i++)
 		replies += client->entries[i].flags == LEDGER_ENTRY_REPLY;
 	ck_assert_uint_eq(client->connection.replies, replies);
+	ck_assert_uint_eq(client->connection.events, client->n_entries - first - replies);
 	for (size_t i = 0; i < found.n_entries; i++) {
 		const struct decoded_entry *want = &client->entries[first + i], *got = &found.entries[i];
 

@@ -284,8 +284,6 @@ START_TEST(options_without_a_meaning_are_accepted_and_remembered)
 	    {"--verbose", "verbose"},
 	    {"--event 3", "event"},
 	    {"-e3", "event"},
-	    {"-w watch-event=20", "timeout"},
-	    {"--timeout watch-event=20", "timeout"},
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -293,6 +291,23 @@ START_TEST(options_without_a_meaning_are_accepted_and_remembered)
 		ck_assert_uint_eq(options.n_ignored, 1);
 		ck_assert_str_eq(options.ignored[0], cases[i].name);
 	}
+}
+END_TEST
+
+START_TEST(the_time_for_events_is_20_seconds_or_what_is_given)
+{
+	check_good("");
+	ck_assert_uint_eq(options.event_seconds, 20);
+	check_good("-w watch-event=7");
+	ck_assert_uint_eq(options.event_seconds, 7);
+	check_good("--timeout watch-event=0");
+	ck_assert_uint_eq(options.event_seconds, 0);
+	ck_assert_uint_eq(options.n_ignored, 0);
+	check_bad("-w watch-event", "\"watch-event\"");
+	check_bad("-w watch-event=", "\"watch-event=\"");
+	check_bad("-w watch-event=x", "\"watch-event=x\"");
+	check_bad("-w reply=3", "\"reply=3\"");
+	check_bad("-w 3", "\"3\"");
 }
 END_TEST
 
@@ -473,6 +488,7 @@ int main(void)
 	tcase_add_test(meaning, the_store_has_a_place_a_size_and_a_mode);
 	tcase_add_test(meaning, sizes_are_bytes_or_have_a_unit);
 	tcase_add_test(ignored, options_without_a_meaning_are_accepted_and_remembered);
+	tcase_add_test(ignored, the_time_for_events_is_20_seconds_or_what_is_given);
 	tcase_add_test(ignored, a_word_apart_is_no_argument_of_internal_db);
 	tcase_add_test(ignored, options_without_a_meaning_can_be_given_any_number_of_times);
 	tcase_add_test(ignored, the_usual_command_lines_of_distributions_are_understood);
