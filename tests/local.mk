@@ -91,6 +91,7 @@ UNIT_TESTS = \
 	tests/unit/test_buffer \
 	tests/unit/test_changes \
 	tests/unit/test_client \
+	tests/unit/test_connection \
 	tests/unit/test_control \
 	tests/unit/test_domain \
 	tests/unit/test_domain_operations \
@@ -225,6 +226,8 @@ tests_unit_test_limits_LDADD = $(TEST_LIBS)
 tests_unit_test_limits_LDFLAGS = -Wl,--wrap=clock_milliseconds -Wl,--wrap=log_write
 tests_unit_test_client_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_client_LDADD = $(TEST_LIBS)
+tests_unit_test_connection_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_connection_LDADD = $(TEST_LIBS)
 tests_unit_test_control_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_control_LDADD = $(TEST_LIBS)
 tests_unit_test_events_CPPFLAGS = $(TEST_CPPFLAGS)

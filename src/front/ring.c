@@ -190,13 +190,20 @@ static void reconnect(struct ring *ring)
 		ring_begin(ring, client->domain->epoch, false);
 }
 
+/* The field means nothing in a page that does not offer it. */
+static bool asks_to_reconnect(const struct ring *ring)
+{
+	return ring->connection.client.domain->features & RING_FEATURE_RECONNECTION &&
+	       ring_load(&ring->page->connection) == RING_RECONNECT;
+}
+
 static void ring_receive(struct connection *connection)
 {
 	struct ring *ring = ring_of(connection);
 
 	connection->is_readable = false;
 	unmask(ring);
-	if (ring_load(&ring->page->connection) == RING_RECONNECT)
+	if (asks_to_reconnect(ring))
 		reconnect(ring);
 	if (ring->stopped || client_is_ended(&connection->client))
 		return;

@@ -472,6 +472,20 @@ START_TEST(a_guest_that_was_stopped_can_reconnect)
 }
 END_TEST
 
+START_TEST(a_ring_that_does_not_offer_reconnection_does_not_look_for_it)
+{
+	struct domain *domain;
+
+	ck_assert_int_eq(domain_get(&stage.world.domains, 9, &domain), 0);
+	domain->features = RING_FEATURES & ~RING_FEATURE_RECONNECTION;
+	struct fake_guest *old = ring_stage_guest(9);
+	old->page->connection = RING_RECONNECT;
+	ring_stage_alive(old);
+	ck_assert_uint_eq(old->page->connection, RING_RECONNECT);
+	ck_assert_uint_ne(old->page->req_cons, 0);
+}
+END_TEST
+
 START_TEST(requests_put_after_a_reconnection_are_answered)
 {
 	struct ring_message message;
@@ -513,6 +527,7 @@ int main(void)
 	tcase_add_test(tcase, a_guest_can_reconnect_in_the_middle_of_a_message);
 	tcase_add_test(tcase, reconnecting_ends_watches_transactions_and_output);
 	tcase_add_test(tcase, a_guest_that_was_stopped_can_reconnect);
+	tcase_add_test(tcase, a_ring_that_does_not_offer_reconnection_does_not_look_for_it);
 	tcase_add_test(tcase, requests_put_after_a_reconnection_are_answered);
 	suite_add_tcase(suite, tcase);
 	return suite_run(suite);
