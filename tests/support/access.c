@@ -86,7 +86,6 @@ void access_make_node(const struct access_check *check, uint32_t transaction, co
 void access_forget_events(const struct access_check *check)
 {
 	for (int caller = 0; caller < ACCESS_CALLERS; caller++) {
-		access_ask(check, (enum access_caller)caller, MESSAGE_GET_DOMAIN_PATH, 0, "0|");
 		while (check->driver->event((enum access_caller)caller))
 			;
 	}

@@ -35,8 +35,8 @@ struct access_driver {
 				    size_t len);
 
 	/*
-	 * The caller's oldest event that was not yet taken, "<path>|<token>", of those that came before its last answer. NULL:
-	 * none. Holds until the next call.
+	 * The caller's oldest event that was not yet taken, "<path>|<token>"; NULL: there is none of what has happened so far.
+	 * Holds until the next call.
 	 */
 	const char *(*event)(enum access_caller caller);
 

@@ -238,17 +238,28 @@ static bool changes_state(const struct row *row, enum operation operation)
 	}
 }
 
-static bool tell_all_events(const struct access_check *check, struct buffer *out)
+/* All events for domain 0, which watches everything. */
+static void take_events(const struct access_check *check, struct buffer *out)
 {
 	const char *event;
-	bool any = false;
 
-	access_ask(check, ACCESS_ROOT, MESSAGE_GET_DOMAIN_PATH, 0, "0|");
-	while ((event = check->driver->event(ACCESS_ROOT))) {
+	buffer_clear(out);
+	while ((event = check->driver->event(ACCESS_ROOT)))
 		buffer_printf(out, " %s", event);
-		any = true;
-	}
-	return any;
+	buffer_add_nul(out);
+}
+
+/* What domain 0 sees of a row's nodes, and is told of them. */
+struct sight {
+	struct buffer state, events;
+};
+
+static void look(const struct access_check *check, const struct row *row, struct sight *sight)
+{
+	take_events(check, &sight->events);
+	buffer_clear(&sight->state);
+	describe(check, row->parent ? ACCESS_TOP : row->path, 0, &sight->state);
+	buffer_add_nul(&sight->state);
 }
 
 /* Asks, in a transaction of its own if that is what is checked; false if what came is not what the row says. */
@@ -271,47 +282,51 @@ static bool ask_as_row_says(struct access_check *check, const struct row *row, e
 	return false;
 }
 
-/* Returns whether the state is still that of the row. */
-static bool check_cell(struct access_check *check, const struct row *row, enum access_caller caller, enum operation operation)
+/* Returns whether the state is still that of the row, as it was seen before. */
+static bool check_cell(struct access_check *check, const struct row *row, enum access_caller caller, enum operation operation,
+		       const struct sight *before, struct sight *after)
 {
-	const char *top = row->parent ? ACCESS_TOP : row->path;
 	char letter = letter_of(row->answers[caller], (int)operation);
 	bool changes = letter == '.' && changes_state(row, operation);
-	struct buffer before, after, events;
-
-	buffer_init(&before);
-	buffer_init(&after);
-	buffer_init(&events);
-	describe(check, top, 0, &before);
-	access_forget_events(check);
 	bool right = ask_as_row_says(check, row, caller, operation, access_error(letter));
-	bool told = tell_all_events(check, &events);
-	describe(check, top, 0, &after);
-	buffer_add_nul(&before);
-	buffer_add_nul(&after);
-	buffer_add_nul(&events);
-	bool changed = strcmp(before.bytes, after.bytes);
+
+	look(check, row, after);
+	bool changed = strcmp(before->state.bytes, after->state.bytes), told = *(const char *)after->events.bytes;
 	if (right && (told != changes || changed != changes))
 		buffer_printf(&check->problems, "%s, operation %d by %s: events:%s\nbefore:%s\nafter:%s\n", row->what,
-			      (int)operation, access_caller_names[caller], (const char *)events.bytes, (const char *)before.bytes,
-			      (const char *)after.bytes);
-	buffer_deinit(&before);
-	buffer_deinit(&after);
-	buffer_deinit(&events);
+			      (int)operation, access_caller_names[caller], (const char *)after->events.bytes,
+			      (const char *)before->state.bytes, (const char *)after->state.bytes);
 	return !changed;
+}
+
+static void check_row(struct access_check *check, const struct row *row, struct sight *before, struct sight *after)
+{
+	make_row(check, row);
+	look(check, row, before);
+	for (int caller = 0; caller < ACCESS_CALLERS; caller++) {
+		for (int operation = 0; operation < OPERATIONS; operation++) {
+			if (check_cell(check, row, (enum access_caller)caller, (enum operation)operation, before, after))
+				continue;
+			make_row(check, row);
+			look(check, row, before);
+		}
+	}
 }
 
 static void check_rows(struct access_check *check, const struct row *row, size_t n)
 {
-	for (; n--; row++) {
-		make_row(check, row);
-		for (int caller = 0; caller < ACCESS_CALLERS; caller++) {
-			for (int operation = 0; operation < OPERATIONS; operation++) {
-				if (!check_cell(check, row, (enum access_caller)caller, (enum operation)operation))
-					make_row(check, row);
-			}
-		}
-	}
+	struct sight before, after;
+
+	buffer_init(&before.state);
+	buffer_init(&before.events);
+	buffer_init(&after.state);
+	buffer_init(&after.events);
+	for (; n--; row++)
+		check_row(check, row, &before, &after);
+	buffer_deinit(&before.state);
+	buffer_deinit(&before.events);
+	buffer_deinit(&after.state);
+	buffer_deinit(&after.events);
 }
 
 void access_check_nodes(const struct access_driver *driver, bool in_transaction)
