@@ -441,6 +441,12 @@ int ring_front_start(struct ring_front *rings)
 
 /* ---- events ---- */
 
+static void tell_exception(struct ring_front *rings)
+{
+	if (rings->options.domain_exception)
+		rings->options.domain_exception(rings->options.context);
+}
+
 /* False: none can be had. */
 static bool take_event(struct ring_front *rings)
 {
@@ -456,8 +462,7 @@ static bool take_event(struct ring_front *rings)
 		return false;
 	if (port == rings->exception_port) {
 		rings->host->unmask(rings->host->context, port);
-		if (rings->options.domain_exception)
-			rings->options.domain_exception(rings->options.context);
+		tell_exception(rings);
 	} else if (port < rings->n_ports && rings->by_port[port]) {
 		rings->by_port[port]->masked = true;
 		ring_wake(rings->by_port[port]);
@@ -494,6 +499,7 @@ static void scan_event(struct ev_loop *loop, ev_timer *timer, int events)
 	(void)events;
 	for (struct ring *ring = rings->all; ring; ring = ring->hh.next)
 		ring_wake(ring);
+	tell_exception(rings);
 }
 
 /* ---- the whole ---- */

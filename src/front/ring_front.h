@@ -13,7 +13,7 @@ struct ring_front;
 struct ring_front_options {
 	double scan_seconds; /* after which all rings are looked at, since a guest may forget to send an event; 0: never */
 
-	/* A domain has shut down or died. */
+	/* A domain has shut down or died. Also called after scan_seconds, for what could not be done then. */
 	void (*domain_exception)(void *context);
 	void *context;
 };
