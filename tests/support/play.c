@@ -17,6 +17,7 @@
 #include "store/node.h"
 #include "store/snapshot.h"
 #include "support/world.h"
+#include "support/world_xen.h"
 
 enum { STEPS_MAX = 64, KEPT = 512 };
 
@@ -108,6 +109,13 @@ static void send_scenario(struct play *play)
 	}
 }
 
+static void die(struct play *play, uint16_t domid)
+{
+	turn_commit(&play->world.turn); /* else requests of the turn might be run again after the death */
+	world_xen_kill(play->world.xen, domid);
+	world_xen_exception(play->world.xen);
+}
+
 /* From steps[i] on. Returns the first that was put off twice, or the number of steps. */
 static size_t run_from(struct play *play, size_t i)
 {
@@ -118,6 +126,8 @@ static size_t run_from(struct play *play, size_t i)
 			turn_commit(&play->world.turn);
 		else if (steps[i].type == PLAY_DROP_SNAPSHOTS)
 			snapshots_drop_all(play->world.turn.store);
+		else if (steps[i].type == PLAY_DIES)
+			die(play, (uint16_t)steps[i].transaction);
 		else if (is_skipped(play, i) && steps[i].type != MESSAGE_TRANSACTION_END)
 			continue;
 		else if (!run_step(play, &steps[i]) && !run_step(play, &steps[i]))
@@ -216,6 +226,24 @@ static void tell_memory(struct play *play)
 	}
 }
 
+/* What is known of the domains that come and go. */
+static void tell_domains(struct play *play)
+{
+	for (uint16_t domid = PLAY_DOMAIN; play->world.xen && domid <= PLAY_OTHER_DOMAIN; domid++) {
+		const struct domain *domain = domain_find(&play->world.domains, domid);
+		const struct world_domain *of_xen = &play->world.xen->domains[domid];
+		MUST(!of_xen->changing, "a change of a ring was forgotten");
+		fprintf(play->out, "domain %u: %s ring, ", domid, of_xen->ring ? "a" : "no");
+		if (!domain || !domain->is_known)
+			fprintf(play->out, "not known\n");
+		else
+			fprintf(play->out,
+				"%sintroduced, port %u, features %u, target %u, %u nodes, %u watches, id %" PRIu64 "\n",
+				domain->introduced ? "" : "not ", domain->port, domain->features, domain->caller.target,
+				domain->quotas.hard[QUOTA_NODES], domain->quotas.hard[QUOTA_WATCHES], domain->identity.unique_id);
+	}
+}
+
 static void tell_node(FILE *out, struct world_client *teller, const char *path)
 {
 	static const uint32_t types[] = {MESSAGE_READ, MESSAGE_GET_PERMS, MESSAGE_DIRECTORY};
@@ -257,6 +285,10 @@ static void begin(struct play *play, const struct play_scenario *scenario, const
 {
 	*play = (struct play){.scenario = scenario, .skip = skip};
 	MUST(!world_init(&play->world, options), "no world");
+	if (play->world.xen) {
+		world_xen_start(play->world.xen, PLAY_DOMAIN);
+		world_xen_start(play->world.xen, PLAY_OTHER_DOMAIN);
+	}
 	play->out = open_memstream(&play->story, &play->story_size);
 	for (int i = 0; i < PLAY_CLIENTS; i++)
 		play->clients[i] = i == PLAY_GUEST ? world_client(&play->world, WORLD_GUEST, false)
@@ -286,6 +318,8 @@ static void check_parts(struct play *play)
 	}
 	MUST(turn->store->n_snapshots == n, "%zu snapshots are counted, there are %zu", turn->store->n_snapshots, n);
 	ledger_figures(turn->ledger, &ledger);
+	for (int domid = 0; turn->rings && domid < WORLD_XEN_DOMAINS; domid++)
+		ledger.connections -= play->world.xen->domains[domid].ring != NULL;
 	MUST(ledger.blocks_used == 0 && ledger.connections == PLAY_CLIENTS, "%zu blocks of the ledger are in use",
 	     ledger.blocks_used);
 }
@@ -295,6 +329,7 @@ static void finish(struct play *play)
 	const struct play_step *after = play->scenario->after;
 
 	tell_memory(play);
+	tell_domains(play);
 	play->skip = 0;
 	fprintf(play->out, "then\n");
 	play->faults = 0;
@@ -329,7 +364,8 @@ void play_with_faults(const struct play_scenario *scenario, const struct fault_p
 {
 	char directory[] = "/dev/shm/lxenstored-play.XXXXXX";
 	/* Both ways of writing the store have their turn. */
-	struct world_options options = {.directory = directory, .store_size = (size_t)8 << 20, .map = plan->first % 2};
+	struct world_options options = {
+	    .directory = directory, .store_size = (size_t)8 << 20, .map = plan->first % 2, .with_xen = scenario->with_xen};
 	struct play play;
 
 	MUST(mkdtemp(directory), "no directory");
@@ -343,6 +379,8 @@ void play_with_faults(const struct play_scenario *scenario, const struct fault_p
 	result->failed = fault_disarm();
 	run_from(&play, left);
 	turn_commit(&play.world.turn);
+	if (play.world.xen)
+		world_xen_exception(play.world.xen); /* what a death has left undone */
 	tell_all_messages(&play, scenario->steps);
 	finish(&play);
 	check_reopened(&play, &options);
@@ -362,6 +400,7 @@ static struct {
 
 const char *play_without(const struct play_scenario *scenario, uint64_t skipped)
 {
+	const struct world_options options = {.with_xen = scenario->with_xen};
 	struct play play;
 	size_t i = 0;
 
@@ -372,7 +411,7 @@ const char *play_without(const struct play_scenario *scenario, uint64_t skipped)
 		play_forget();
 		i = 0;
 	}
-	begin(&play, scenario, NULL, skipped);
+	begin(&play, scenario, &options, skipped);
 	send_scenario(&play);
 	run_from(&play, 0);
 	turn_commit(&play.world.turn);

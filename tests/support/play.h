@@ -23,10 +23,14 @@ struct play_step {
 };
 
 enum {
-	PLAY_END = 1000,    /* behind the last step */
-	PLAY_COMMIT,	    /* the turn ends here; it does so by itself only after the last step */
-	PLAY_DROP_SNAPSHOTS /* open transactions go on in validated mode */
+	PLAY_END = 1000,     /* behind the last step */
+	PLAY_COMMIT,	     /* the turn ends here; it does so by itself only after the last step */
+	PLAY_DROP_SNAPSHOTS, /* open transactions go on in validated mode */
+	PLAY_DIES	     /* the domain whose number is `transaction`; only as the last step */
 };
+
+/* In a play with a Xen these two are there besides, not introduced. */
+enum { PLAY_DOMAIN = 5, PLAY_OTHER_DOMAIN = 6 };
 
 /* At most 64 requests each. None of `steps` may fail by itself with ENOSPC, EIO or ENOMEM. */
 struct play_scenario {
@@ -34,7 +38,8 @@ struct play_scenario {
 	const struct play_step *before; /* each with its own commit; what clients got of it is forgotten */
 	const struct play_step *steps;	/* faults are for these */
 	const struct play_step *after;	/* asked then, without faults */
-	bool may_conflict;		/* without memory for what was removed when, TRANSACTION_END may be answered EAGAIN */
+	bool with_xen;
+	bool may_conflict; /* without memory for what was removed when, TRANSACTION_END may be answered EAGAIN */
 };
 
 struct play_result {

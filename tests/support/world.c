@@ -290,10 +290,13 @@ int world_set_node(struct world *world, const char *path, const char *value, con
 
 struct world_client *world_client(struct world *world, uint16_t domid, bool privileged)
 {
-	struct world_client *client = need(calloc(1, sizeof(*client)));
+	struct world_client *client = calloc(1, sizeof(*client));
 	struct domain *domain;
 
-	need(domain_get(&world->domains, domid, &domain) ? NULL : domain);
+	if (!client || domain_get(&world->domains, domid, &domain)) {
+		free(client);
+		return NULL;
+	}
 	domain->caller.privileged = privileged;
 	if (client_init(&client->client, &world->turn, ++world->last_client_id, domain)) {
 		free(client);

@@ -172,5 +172,4 @@ void world_xen_exception(struct world_xen *xen)
 		return;
 	while (release_more(turn))
 		continue;
-	world_take(xen->world);
 }

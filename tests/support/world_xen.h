@@ -40,5 +40,5 @@ void world_xen_init(struct world_xen *xen, struct world *world);
 struct world_domain *world_xen_start(struct world_xen *xen, uint16_t domid);
 void world_xen_kill(struct world_xen *xen, uint16_t domid);
 
-/* Xen says that something has happened to domains, and what has to be done is done. */
+/* Xen says that something has happened to domains, and what has to be done is done. Nothing is taken to the clients. */
 void world_xen_exception(struct world_xen *xen);

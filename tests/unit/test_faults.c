@@ -74,7 +74,7 @@ static const struct play_step tree_after[] = {
     {A, MESSAGE_CONTROL, 0, "watches"},	   END_OF_STEPS,
 };
 
-static const struct play_scenario tree = {"tree", tree_before, tree_steps, tree_after, false};
+static const struct play_scenario tree = {"tree", tree_before, tree_steps, tree_after, false, false};
 
 static const struct play_step transactions_before[] = {
     {A, MESSAGE_WRITE, 0, "/shared/a|1"},    {A, MESSAGE_WRITE, 0, "/shared/gone/x|1"},
@@ -120,8 +120,8 @@ static const struct play_step transactions_after[] = {
     {G, MESSAGE_RESET_WATCHES, 0, ""},	  END_OF_STEPS,
 };
 
-static const struct play_scenario transactions = {"transactions", transactions_before, transactions_steps, transactions_after,
-						  false};
+static const struct play_scenario transactions = {
+    "transactions", transactions_before, transactions_steps, transactions_after, false, false};
 
 /* The guest's transaction and one of B's have lost their snapshots; the latter has seen what is removed in the turn. */
 static const struct play_step validated_steps[] = {
@@ -139,7 +139,8 @@ static const struct play_step validated_steps[] = {
     END_OF_STEPS,
 };
 
-static const struct play_scenario validated = {"validated", transactions_before, validated_steps, transactions_after, true};
+static const struct play_scenario validated = {"validated", transactions_before, validated_steps, transactions_after, false,
+					       true};
 
 #define FOUR_WATCHES(client, path, token)                                                                                        \
 	{client, MESSAGE_WATCH, 0, path "|" token "1"}, {client, MESSAGE_WATCH, 0, path "|" token "2"},                          \
@@ -192,7 +193,7 @@ static const struct play_step watches_after[] = {
     END_OF_STEPS,
 };
 
-static const struct play_scenario watches = {"watches", watches_before, watches_steps, watches_after, false};
+static const struct play_scenario watches = {"watches", watches_before, watches_steps, watches_after, false, false};
 
 /* Several turns one after the other, so that there are several commits. */
 static const struct play_step turns_steps[] = {
@@ -216,9 +217,65 @@ static const struct play_step turns_steps[] = {
     END_OF_STEPS,
 };
 
-static const struct play_scenario turns = {"turns", tree_before, turns_steps, tree_after, false};
+static const struct play_scenario turns = {"turns", tree_before, turns_steps, tree_after, false, false};
 
-static const struct play_scenario *const scenarios[] = {&tree, &transactions, &validated, &watches, &turns};
+/* Domain 5 is there, 6 comes; 5 goes by RELEASE, 6 by its death. */
+static const struct play_step domains_before[] = {
+    {A, MESSAGE_INTRODUCE, 0, "5|1|3"},
+    {A, MESSAGE_WRITE, 0, "/home/5/data|1"},
+    {A, MESSAGE_SET_PERMS, 0, "/home/5|n5|r1"},
+    {A, MESSAGE_SET_PERMS, 0, "/home/5/data|n5"},
+    {A, MESSAGE_WRITE, 0, "/shared/a|1"},
+    {A, MESSAGE_SET_PERMS, 0, "/shared|n0|r5|r1"},
+    {A, MESSAGE_SET_PERMS, 0, "@introduceDomain|n0|r5"},
+    {A, MESSAGE_SET_TARGET, 0, "1|5"},
+    {A, MESSAGE_WATCH, 0, "@introduceDomain|there"},
+    {A, MESSAGE_WATCH, 0, "@releaseDomain|gone|1"},
+    {B, MESSAGE_WATCH, 0, "@releaseDomain|gone"},
+    {B, MESSAGE_WATCH, 0, "/home|nodes"},
+    {G, MESSAGE_WATCH, 0, "/shared/a|entry"},
+    END_OF_STEPS,
+};
+
+static const struct play_step domains_steps[] = {
+    {B, MESSAGE_WRITE, 0, "/plain|1"},
+    {A, MESSAGE_SET_FEATURE, 0, "6|3"},
+    {A, MESSAGE_SET_QUOTA, 0, "6|nodes|7"},
+    {A, MESSAGE_SET_QUOTA, 0, "watches|9"},
+    {A, MESSAGE_CONTROL, 0, "quota|set|transactions|8"},
+    {A, MESSAGE_INTRODUCE, 0, "6|1|4"},
+    {B, MESSAGE_WRITE, 0, "/home/6|1"},
+    {B, MESSAGE_SET_PERMS, 0, "/home/6|n6|r5"},
+    {A, MESSAGE_SET_TARGET, 0, "6|5"},
+    {A, MESSAGE_INTRODUCE, 0, "5|1|8"},
+    {B, MESSAGE_WRITE, 0, "/home/5/new|1"},
+    {A, MESSAGE_RELEASE, 0, "5"},
+    {A, MESSAGE_IS_DOMAIN_INTRODUCED, 0, "5"},
+    {B, MESSAGE_READ, 0, "/home/5"},
+    {B, MESSAGE_GET_PERMS, 0, "/shared"},
+    {G, MESSAGE_READ, 0, "/shared/a"},
+    {A, MESSAGE_RESUME, 0, "6"},
+    {A, MESSAGE_GET_QUOTA, 0, "6|nodes"},
+    {A, MESSAGE_GET_FEATURE, 0, "6"},
+    {PLAY_PRIVILEGED, PLAY_DIES, 6, ""},
+    END_OF_STEPS,
+};
+
+static const struct play_step domains_after[] = {
+    {A, MESSAGE_IS_DOMAIN_INTRODUCED, 0, "5"},
+    {A, MESSAGE_IS_DOMAIN_INTRODUCED, 0, "6"},
+    {A, MESSAGE_GET_QUOTA, 0, "6|nodes"},
+    {A, MESSAGE_GET_QUOTA, 0, "1|watches"},
+    {A, MESSAGE_GET_QUOTA, 0, "transactions"},
+    {A, MESSAGE_GET_PERMS, 0, "@introduceDomain"},
+    {A, MESSAGE_INTRODUCE, 0, "5|1|9"},
+    {A, MESSAGE_WRITE, 0, "/home/5/again|1"},
+    END_OF_STEPS,
+};
+
+static const struct play_scenario domains = {"domains", domains_before, domains_steps, domains_after, true, false};
+
+static const struct play_scenario *const scenarios[] = {&tree, &transactions, &validated, &watches, &turns, &domains};
 enum { SCENARIOS = sizeof(scenarios) / sizeof(scenarios[0]) };
 
 /* ---- playing ---- */

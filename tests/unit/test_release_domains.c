@@ -31,6 +31,12 @@ static void is_missing(const char *path)
 	scene_error(scene.root, "ENOENT", MESSAGE_READ, 0, path);
 }
 
+static void exception(void)
+{
+	world_xen_exception(xen);
+	world_take(&scene.world);
+}
+
 /* ---- death ---- */
 
 START_TEST(what_a_dead_domain_had_goes_with_it)
@@ -47,7 +53,7 @@ START_TEST(what_a_dead_domain_had_goes_with_it)
 	ck_assert_uint_eq(scene_owned(5), 3);
 
 	world_xen_kill(xen, 5);
-	world_xen_exception(xen);
+	exception();
 	ck_assert_ptr_null(xen->domains[5].ring);
 	ck_assert_ptr_null(domain_of(5));
 	ck_assert_uint_eq(scene_owned(5), 0);
@@ -64,7 +70,7 @@ START_TEST(a_domain_that_is_dying_is_dead)
 {
 	scene_introduce(5);
 	xen->domains[5].state.dying = true;
-	world_xen_exception(xen);
+	exception();
 	ck_assert_ptr_null(xen->domains[5].ring);
 	scene_answer(scene.root, "F|", MESSAGE_IS_DOMAIN_INTRODUCED, 0, "5");
 }
@@ -77,7 +83,7 @@ START_TEST(living_domains_are_left_alone)
 	scene_node("/home/5", "", "n5");
 	uint64_t commits = scene.world.turn.figures.commits;
 
-	world_xen_exception(xen);
+	exception();
 	ck_assert_ptr_nonnull(xen->domains[5].ring);
 	scene_no_event(scene.root);
 	ck_assert_uint_eq(scene.world.turn.figures.commits, commits);
@@ -96,13 +102,13 @@ START_TEST(the_death_of_a_domain_is_told_with_what_it_takes_away)
 	scene_ok(scene.root, MESSAGE_WATCH, 0, "/home|nodes");
 	world_forget(scene.root);
 	world_xen_kill(xen, 5);
-	world_xen_exception(xen);
+	exception();
 	scene_event(scene.root, "/home/5|nodes");
 	scene_event(scene.root, "@releaseDomain/5|deep");
 	scene_event(scene.root, "@releaseDomain/5|one");
 	scene_event(scene.root, "@releaseDomain|general");
 	scene_no_event(scene.root);
-	world_xen_exception(xen);
+	exception();
 	scene_no_event(scene.root);
 }
 END_TEST
@@ -118,7 +124,7 @@ START_TEST(xsa_233_a_domain_and_its_stub_domain_die_together)
 	world_forget(scene.root);
 	world_xen_kill(xen, 5);
 	world_xen_kill(xen, 6);
-	world_xen_exception(xen);
+	exception();
 	scene_event(scene.root, "@releaseDomain/5|deep");
 	scene_event(scene.root, "@releaseDomain/6|deep");
 	scene_event(scene.root, "@releaseDomain|general");
@@ -136,7 +142,7 @@ START_TEST(a_target_ends_with_its_domain)
 	scene_introduce(6);
 	scene_ok(scene.root, MESSAGE_SET_TARGET, 0, "6|5");
 	world_xen_kill(xen, 5);
-	world_xen_exception(xen);
+	exception();
 	ck_assert_uint_eq(domain_of(6)->caller.target, DOMID_NONE);
 	world_xen_start(xen, 5);
 	scene_introduce(5);
@@ -156,7 +162,7 @@ START_TEST(what_was_made_for_a_domain_that_was_never_introduced_goes_too)
 	scene_ok(scene.root, MESSAGE_SET_PERMS, 0, "/shared|n0|r6");
 	world_xen_kill(xen, 5);
 	world_xen_kill(xen, 6);
-	world_xen_exception(xen);
+	exception();
 	is_missing("/home/5");
 	scene_answer(scene.root, "n0|", MESSAGE_GET_PERMS, 0, "/shared");
 	ck_assert_ptr_null(domain_of(5));
@@ -191,14 +197,14 @@ START_TEST(a_shutdown_is_told_once_and_again_after_resume)
 	world_forget(scene.root);
 	for (int i = 0; i < 2; i++) {
 		xen->domains[5].state.shut_down = true;
-		world_xen_exception(xen);
+		exception();
 		scene_event(scene.root, "@releaseDomain/5|deep");
 		scene_event(scene.root, "@releaseDomain|general");
-		world_xen_exception(xen);
+		exception();
 		scene_no_event(scene.root);
 		scene_ok(guest, MESSAGE_READ, 0, "/home/5");
 		xen->domains[5].state.shut_down = false;
-		world_xen_exception(xen);
+		exception();
 		scene_no_event(scene.root);
 		scene_ok(scene.root, MESSAGE_RESUME, 0, "5");
 	}
@@ -210,10 +216,10 @@ START_TEST(the_death_after_a_shutdown_is_told_too)
 	scene_introduce(5);
 	scene_watch(scene.root, "@releaseDomain|general");
 	xen->domains[5].state.shut_down = true;
-	world_xen_exception(xen);
+	exception();
 	scene_event(scene.root, "@releaseDomain|general");
 	world_xen_kill(xen, 5);
-	world_xen_exception(xen);
+	exception();
 	scene_event(scene.root, "@releaseDomain|general");
 	scene_no_event(scene.root);
 }
@@ -224,7 +230,7 @@ START_TEST(shutdowns_of_domains_without_a_ring_are_not_told)
 	scene_ok(scene.root, MESSAGE_SET_FEATURE, 0, "5|3");
 	scene_watch(scene.root, "@releaseDomain|general");
 	xen->domains[5].state.shut_down = xen->domains[0].state.shut_down = true;
-	world_xen_exception(xen);
+	exception();
 	scene_no_event(scene.root);
 	ck_assert(!scene.world.domains.to_release);
 }
@@ -241,7 +247,7 @@ START_TEST(xsa_322_a_new_domain_inherits_nothing)
 	scene_ok(scene.root, MESSAGE_SET_PERMS, 0, "@introduceDomain|n0|r5");
 	scene_ok(scene.root, MESSAGE_SET_QUOTA, 0, "5|nodes|5000");
 	world_xen_start(xen, 5);
-	world_xen_exception(xen);
+	exception();
 	struct world_client *stranger = scene_introduce(5);
 	scene_error(stranger, "EACCES", MESSAGE_READ, 0, "/home/5");
 	scene_error(stranger, "EACCES", MESSAGE_READ, 0, "/shared");
@@ -264,7 +270,7 @@ START_TEST(an_introduction_that_comes_before_the_news_releases_the_old_domain_fi
 	scene_error(stranger, "EACCES", MESSAGE_READ, 0, "/home/5");
 	is_missing("/home/5");
 	ck_assert_uint_eq(domain_of(5)->identity.unique_id, xen->domains[5].state.identity.unique_id);
-	world_xen_exception(xen);
+	exception();
 	scene_no_event(scene.root);
 }
 END_TEST
@@ -314,7 +320,7 @@ START_TEST(special_nodes_and_the_root_lose_a_dead_domain_but_stay)
 	scene_ok(scene.root, MESSAGE_SET_PERMS, 0, "@introduceDomain|n0|r5");
 	scene_node("/", "", "n5 r1");
 	world_xen_kill(xen, 5);
-	world_xen_exception(xen);
+	exception();
 	scene_answer(scene.root, "n0|r1|", MESSAGE_GET_PERMS, 0, "@releaseDomain");
 	scene_answer(scene.root, "n0|", MESSAGE_GET_PERMS, 0, "@introduceDomain");
 	scene_answer(scene.root, "n0|r1|", MESSAGE_GET_PERMS, 0, "/");
@@ -337,7 +343,7 @@ START_TEST(a_release_that_fails_leaves_all_and_is_made_up_for)
 	scene_ok(scene.root, MESSAGE_READ, 0, "/home/5");
 	scene_no_event(scene.root);
 	xen->domains[5].changing = false;
-	world_xen_exception(xen);
+	exception();
 	ck_assert_ptr_null(domain_of(5));
 	is_missing("/home/5");
 	scene_event(scene.root, "@releaseDomain|gone");
@@ -417,7 +423,7 @@ START_TEST(xsa_419_a_domain_that_comes_and_goes_leaves_nothing)
 		scene_node("/home/5/a", "", "n5");
 		scene_node("/shared", "", "n0 r5");
 		world_xen_start(xen, 5);
-		world_xen_exception(xen);
+		exception();
 		if (i == 0)
 			ck_assert_int_eq(store_figures(scene.world.turn.store, &before), 0);
 	}
