@@ -278,6 +278,33 @@ START_TEST(tombstones_are_kept_only_while_one_is_open)
 }
 END_TEST
 
+/* The value of a node as the transaction of client A sees it. */
+static char looks(const char *text)
+{
+	struct path path = {text, strlen(text)};
+	struct node node;
+	bool overlaid;
+
+	ck_assert_int_eq(transaction_look(transaction_of('A'), &path, &node, &overlaid), 0);
+	ck_assert_uint_eq(node.value_len, 1);
+	return node.value[0];
+}
+
+START_TEST(it_sees_the_state_of_its_start_whether_changes_of_others_are_committed_or_not)
+{
+	say("A write /x 1");
+	say("A start");
+	ck_assert_int_eq(looks("/x"), '1');
+	stage.together = true;
+	say("B write /x 2");
+	ck_assert_int_eq(looks("/x"), '1');
+	stage.together = false;
+	say("commit");
+	ck_assert_int_eq(looks("/x"), '1');
+	say("A forget");
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("transaction");
@@ -295,6 +322,7 @@ int main(void)
 	tcase_add_test(tcase, after_its_snapshot_is_gone_it_is_doomed_by_what_is_newer_than_its_start);
 	tcase_add_test(tcase, forgotten_tombstones_doom_only_where_the_list_has_changed);
 	tcase_add_test(tcase, tombstones_are_kept_only_while_one_is_open);
+	tcase_add_test(tcase, it_sees_the_state_of_its_start_whether_changes_of_others_are_committed_or_not);
 	suite_add_tcase(suite, tcase);
 	return suite_run(suite);
 }
