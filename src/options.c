@@ -23,6 +23,8 @@ enum {
 	OPTION_STORE_SYNC,
 	OPTION_NO_KEEPER,
 	OPTION_NO_XEN,
+	OPTION_CONFLICT_BURST,
+	OPTION_CONFLICT_INTERVAL,
 	OPTION_RING_SCAN,
 	OPTION_VERSION,
 	OPTION_TRACE_CONTROL
@@ -30,6 +32,7 @@ enum {
 
 static const uint32_t default_ring_scan_seconds = 20;
 static const uint32_t default_event_seconds = 20;
+static const struct conflict_settings default_conflict = {5, 50};
 static const size_t default_store_size = (size_t)1 << 30;
 static const size_t least_store_size = 256 * 1024;
 static const uint64_t greatest_store_size = UINT64_C(1) << 44;
@@ -69,6 +72,10 @@ static const struct option_description descriptions[] = {
     {OPTION_NO_XEN, "no-xen", no_argument, NULL, "serve the socket only, touch no hypervisor"},
     {'w', "timeout", required_argument, "watch-event=SECONDS",
      "drop an event that a guest does not read for so long; 0: never (default 20)"},
+    {OPTION_CONFLICT_BURST, "conflict-burst", required_argument, "N",
+     "times that a domain may make transactions of others fail before its requests wait; 0: never (default 5)"},
+    {OPTION_CONFLICT_INTERVAL, "conflict-interval", required_argument, "MILLISECONDS",
+     "after which one such time is given back (default 50)"},
     {OPTION_RING_SCAN, "ring-scan-interval", required_argument, "SECONDS",
      "look at all rings after so long, for guests that send no event (default 20; 0: never)"},
     {OPTION_VERSION, "version", no_argument, NULL, "show the version and end"},
@@ -265,6 +272,10 @@ static int set_option(const struct option_description *description, const char *
 		return 0;
 	case OPTION_RING_SCAN:
 		return set_number(name, value, &out->ring_scan_seconds);
+	case OPTION_CONFLICT_BURST:
+		return set_number(name, value, &out->conflict.burst);
+	case OPTION_CONFLICT_INTERVAL:
+		return set_number(name, value, &out->conflict.interval);
 	case 'w':
 		return set_timeout(name, value, &out->event_seconds);
 	case OPTION_VERSION:
@@ -288,6 +299,7 @@ int options_parse(int argc, char **argv, struct options *out)
 	    .store_size = default_store_size,
 	    .ring_scan_seconds = default_ring_scan_seconds,
 	    .event_seconds = default_event_seconds,
+	    .conflict = default_conflict,
 	};
 	quotas_init(&out->quotas);
 	optind = 0; /* begin anew, whoever has used getopt before */

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "domain/quota.h"
+#include "request/conflict.h"
 
 /* The command line: C xenstored's options, of 4.17 and of today, and lxenstored's own. */
 struct options {
@@ -25,6 +26,7 @@ struct options {
 	uint16_t own_domid, privileged_domid;
 	uint32_t ring_scan_seconds; /* 0: never */
 	uint32_t event_seconds;	    /* --timeout watch-event; 0: never */
+	struct conflict_settings conflict;
 	struct quotas quotas;
 	const char *ignored[32]; /* options accepted that mean nothing here */
 	size_t n_ignored;

@@ -189,6 +189,7 @@ static int open_turn(struct server *server, const struct options *options)
 	if (!server->turn.watches)
 		return -ENOMEM;
 	server->turn.event_seconds = options->event_seconds;
+	server->turn.conflict = options->conflict;
 	turn_init(&server->turn);
 	server->turn_ready = true;
 	front_init(&server->front, server->loop, &server->turn);

@@ -141,6 +141,7 @@ UNIT_TESTS = \
 	tests/unit/test_watch_operations \
 	tests/unit/test_watch_record \
 	tests/unit/test_unread \
+	tests/unit/test_conflict \
 	tests/unit/test_xen
 tests_unit_test_changes_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_changes_LDADD = $(TEST_LIBS)
@@ -262,6 +263,9 @@ tests_unit_test_watch_record_LDADD = $(TEST_LIBS)
 tests_unit_test_unread_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_unread_LDADD = $(TEST_LIBS)
 tests_unit_test_unread_LDFLAGS = -Wl,--wrap=log_write
+tests_unit_test_conflict_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_conflict_LDADD = $(TEST_LIBS)
+tests_unit_test_conflict_LDFLAGS = -Wl,--wrap=clock_milliseconds -Wl,--wrap=log_write
 tests_unit_test_xen_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_xen_LDADD = $(TEST_LIBS)
 tests_unit_test_turn_CPPFLAGS = $(TEST_CPPFLAGS)
@@ -370,12 +374,14 @@ tests_integration_test_start_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_integration_test_start_LDADD = $(TEST_LIBS)
 
 # ---- daemons with guests, on the simulated Xen ----
-PROTOCOL_TESTS += tests/integration/test_rings tests/integration/test_xensim tests/integration/test_xensim_host
+PROTOCOL_TESTS += tests/integration/test_fairness tests/integration/test_rings tests/integration/test_xensim tests/integration/test_xensim_host
 tests_integration_test_rings_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_integration_test_rings_LDADD = $(TEST_LIBS)
 PROTOCOL_TESTS += tests/integration/test_domains
 tests_integration_test_domains_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_integration_test_domains_LDADD = $(TEST_LIBS)
+tests_integration_test_fairness_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_integration_test_fairness_LDADD = $(TEST_LIBS)
 tests_integration_test_xensim_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_integration_test_xensim_LDADD = $(TEST_LIBS)
 tests_integration_test_xensim_host_CPPFLAGS = $(TEST_CPPFLAGS)

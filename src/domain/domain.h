@@ -42,6 +42,10 @@ struct domain {
 	uint64_t longest_path;
 	/* clock_milliseconds when the log last said that it reached this limit; 0: never */
 	uint64_t told_at[QUOTA_COUNT], told_softly_at[QUOTA_COUNT];
+	uint64_t
+	    conflicts_forgiven; /* clock_milliseconds when it may make transactions fail as often as any (request/conflict.h) */
+	uint64_t waits_until;	/* the same when its requests are run again; 0: they are */
+	uint64_t told_of_conflicts;
 	bool told_of_drop; /* that an event was dropped because nobody read it */
 };
 

@@ -7,6 +7,7 @@
 
 #include "domain/domain.h"
 #include "ledger/ledger.h"
+#include "request/conflict.h"
 #include "store/transaction.h"
 #include "watch/watch.h"
 
@@ -87,8 +88,7 @@ void client_tell_stop(struct client *client, struct turn *turn);
  */
 static inline bool client_may_be_read(const struct client *client)
 {
-	(void)client;
-	return true;
+	return !client->domain->waits_until || !conflict_makes_wait(client->domain);
 }
 
 /* STATUS_ENOENT: none of this number. */

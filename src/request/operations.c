@@ -302,7 +302,10 @@ static int operation_transaction_end(struct request *request, struct reply *repl
 					    &request->tree.changes);
 	if (result < 0 || turn->store->fault)
 		return result < 0 ? result : turn->store->fault;
-	turn->figures.conflicts += result == STATUS_EAGAIN;
+	if (result == STATUS_EAGAIN) {
+		turn->figures.conflicts++;
+		conflict_blame(turn, request->client->domain, transaction->conflict_generation);
+	}
 	int error = turn_end_transaction(turn, transaction);
 	return error ? error : result;
 }

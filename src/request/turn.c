@@ -40,6 +40,7 @@ void turn_init(struct turn *turn)
 	turn->n_steps = turn->steps_capacity = 0;
 	turn->with_output = NULL;
 	turn->unread = NULL;
+	turn->writers.next = turn->writers.n = 0;
 	turn->departed_later = false;
 	turn->figures = (struct turn_figures){0};
 }
@@ -257,11 +258,14 @@ static int run_message(struct turn *turn, struct client *client, const struct me
 
 	arena_reset(&turn->arena);
 	trace(turn, client, "IN", message->header.type, message->payload, message->header.len);
+	uint64_t generation = turn->store->generation;
 	int result = run_operation(turn, client, operation, message, &request, &reply);
 	int fault = result < 0 ? result : turn->store->fault;
 	if (fault)
 		return fault;
 	note_run(turn, client, message);
+	if (turn->store->generation != generation && turn->store->transactions)
+		writers_add(&turn->writers, generation + 1, turn->store->generation, client->domain->caller.domid);
 	if (result == STATUS_ENOSPC || result == STATUS_ENOMEM)
 		tell_limit(turn, client, &request.tree);
 	if (!result)

@@ -10,6 +10,7 @@
 #include "domain/domain.h"
 #include "ledger/ledger.h"
 #include "request/client.h"
+#include "request/conflict.h"
 #include "request/rings.h"
 #include "store/changes.h"
 #include "store/store.h"
@@ -31,6 +32,7 @@ struct turn_figures {
 	uint64_t requests;
 	uint64_t commits;
 	uint64_t conflicts;	  /* TRANSACTION_END answered EAGAIN */
+	uint64_t blamed;	  /* of these, on a domain that has to pay for it */
 	uint64_t turns_run_again; /* after a failed commit */
 	uint64_t events;
 	uint64_t events_dropped; /* too long, or the client does not read */
@@ -48,6 +50,7 @@ struct turn {
 	struct domains *domains;
 	const struct rings *rings; /* NULL with --no-xen */
 	struct log *log;
+	struct conflict_settings conflict;
 	uint32_t event_seconds; /* after which a guest loses an event that it does not read; 0: never */
 
 	struct arena arena;	      /* of the request that is run */
@@ -56,6 +59,7 @@ struct turn {
 	size_t n_runs, runs_capacity;
 	struct turn_step *steps;
 	size_t n_steps, steps_capacity;
+	struct writers writers;
 	struct client *unread;	    /* who leaves events unread, see unread.h */
 	struct client *with_output; /* whose output is to be sent at the end of the turn, or whose request has been put off */
 	bool departed_later;	    /* to remove records of departed clients has failed: not with a client's requests again */

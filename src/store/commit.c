@@ -10,6 +10,7 @@
 #include <utlist.h>
 
 #include "store/overlay.h"
+#include "store/tombstone.h"
 #include "store/tree.h"
 
 struct ending {
@@ -28,6 +29,13 @@ static bool may_write(const struct ending *ending, const struct node *node)
 	return permissions_for(node->permissions, node->n_permissions, &ending->transaction->caller) & PERMISSION_WRITE;
 }
 
+/* Something observed is not so any more, since this change. */
+static int conflict(struct ending *ending, uint64_t generation)
+{
+	ending->transaction->conflict_generation = generation;
+	return STATUS_EAGAIN;
+}
+
 static int check_entry(struct ending *ending, const struct transaction_entry *entry)
 {
 	unsigned observed = entry->observed;
@@ -40,18 +48,21 @@ static int check_entry(struct ending *ending, const struct transaction_entry *en
 		return result;
 	/* Had another's node been here, would the caller have got as far? */
 	if (entry->ensured && !result && !may_write(ending, &node))
-		return STATUS_EAGAIN;
-	if (!observed)
+		return conflict(ending, node.permissions_generation);
+	if (!observed || (observed == OBSERVE_ABSENCE && result == STATUS_ENOENT))
 		return 0;
-	if (observed & OBSERVE_ABSENCE)
-		return result == STATUS_ENOENT && observed == OBSERVE_ABSENCE ? 0 : STATUS_EAGAIN;
-	if (result)
-		return STATUS_EAGAIN;
-	if ((observed & OBSERVE_EXISTENCE && node.created != entry->seen_created) ||
-	    (observed & OBSERVE_VALUE && node.value_generation != entry->seen_value) ||
-	    (observed & OBSERVE_PERMISSIONS && node.permissions_generation != entry->seen_permissions) ||
-	    (observed & OBSERVE_CHILDREN && node.children_generation != entry->seen_children))
-		return STATUS_EAGAIN;
+	if (result) {
+		uint64_t start = ending->transaction->start_generation;
+		return conflict(ending, tombstones_generation(ending->store->tombstones, &entry->path, start));
+	}
+	if (observed & OBSERVE_ABSENCE || (observed & OBSERVE_EXISTENCE && node.created != entry->seen_created))
+		return conflict(ending, node.created);
+	if (observed & OBSERVE_VALUE && node.value_generation != entry->seen_value)
+		return conflict(ending, node.value_generation);
+	if (observed & OBSERVE_PERMISSIONS && node.permissions_generation != entry->seen_permissions)
+		return conflict(ending, node.permissions_generation);
+	if (observed & OBSERVE_CHILDREN && node.children_generation != entry->seen_children)
+		return conflict(ending, node.children_generation);
 	return 0;
 }
 

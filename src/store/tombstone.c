@@ -52,18 +52,21 @@ void tombstones_add(struct tombstones *tombstones, const struct path *path, uint
 	*at(tombstones, tombstones->n++) = (struct tombstone){generation, {text, path->len}};
 }
 
-bool tombstones_cover(const struct tombstones *tombstones, const struct path *path, uint64_t generation)
+uint64_t tombstones_generation(const struct tombstones *tombstones, const struct path *path, uint64_t generation)
 {
-	if (generation < tombstones->forgotten)
-		return true;
 	for (size_t i = tombstones->n; i-- > 0;) {
 		const struct tombstone *tombstone = at(tombstones, i);
 		if (tombstone->generation <= generation)
-			return false;
+			return 0;
 		if (path_is_below_or_equal(path, &tombstone->path))
-			return true;
+			return tombstone->generation;
 	}
-	return false;
+	return 0;
+}
+
+bool tombstones_cover(const struct tombstones *tombstones, const struct path *path, uint64_t generation)
+{
+	return generation < tombstones->forgotten || tombstones_generation(tombstones, path, generation);
 }
 
 void tombstones_undo(struct tombstones *tombstones, uint64_t generation)

@@ -25,6 +25,9 @@ void tombstones_add(struct tombstones *tombstones, const struct path *path, uint
 /* Was the node at `path`, or one above it, removed after `generation`, or can that not be told any more? */
 bool tombstones_cover(const struct tombstones *tombstones, const struct path *path, uint64_t generation);
 
+/* The generation of that removal; 0: it cannot be told. */
+uint64_t tombstones_generation(const struct tombstones *tombstones, const struct path *path, uint64_t generation);
+
 /* Those up to `generation` are needed no more. */
 void tombstones_forget(struct tombstones *tombstones, uint64_t generation);
 

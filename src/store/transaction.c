@@ -270,32 +270,50 @@ int transaction_look(struct transaction *transaction, const struct path *path, s
 }
 
 /* Was there a node at `path`, or above, since the transaction began? Not if the list it would have to be in is older. */
-static bool was_removed(const struct transaction *transaction, const struct path *path, const struct node *ancestor)
+static bool was_removed(const struct transaction *transaction, const struct path *path, const struct node *ancestor,
+			uint64_t *since)
 {
 	uint64_t start = transaction->start_generation;
 
 	if (ancestor && ancestor->children_generation <= start)
 		return false;
-	return tombstones_cover(transaction->store->tombstones, path, start);
+	*since = tombstones_generation(transaction->store->tombstones, path, start);
+	return *since || tombstones_cover(transaction->store->tombstones, path, start);
 }
 
-/* In validated mode: is what is seen newer than the transaction? */
-static bool is_newer(const struct transaction *transaction, const struct path *path, const struct node *node, unsigned kinds)
+/* In validated mode: is what is seen newer than the transaction? *since: the change that made it so; 0: not known. */
+static bool is_newer(const struct transaction *transaction, const struct path *path, const struct node *node, unsigned kinds,
+		     uint64_t *since)
 {
 	uint64_t start = transaction->start_generation;
 
 	if (kinds & OBSERVE_ABSENCE)
-		return was_removed(transaction, path, node);
-	return (kinds & OBSERVE_EXISTENCE && node->created > start) ||
-	       (kinds & OBSERVE_VALUE && node->value_generation > start) ||
-	       (kinds & OBSERVE_PERMISSIONS && node->permissions_generation > start) ||
-	       (kinds & OBSERVE_CHILDREN && node->children_generation > start);
+		return was_removed(transaction, path, node, since);
+	if (kinds & OBSERVE_EXISTENCE && node->created > start)
+		*since = node->created;
+	else if (kinds & OBSERVE_VALUE && node->value_generation > start)
+		*since = node->value_generation;
+	else if (kinds & OBSERVE_PERMISSIONS && node->permissions_generation > start)
+		*since = node->permissions_generation;
+	else if (kinds & OBSERVE_CHILDREN && node->children_generation > start)
+		*since = node->children_generation;
+	else
+		return false;
+	return true;
+}
+
+static void doom(struct transaction *transaction, uint64_t since)
+{
+	if (!transaction->doomed)
+		transaction->conflict_generation = since;
+	transaction->doomed = true;
 }
 
 int transaction_observe(struct transaction *transaction, const struct path *path, const struct node *node, unsigned kinds,
 			size_t limit)
 {
 	struct transaction_entry *entry = transaction_entry(transaction, path);
+	uint64_t since = 0;
 
 	if ((entry && entry->present) || transaction_clears(transaction, path))
 		return 0;
@@ -303,8 +321,8 @@ int transaction_observe(struct transaction *transaction, const struct path *path
 		kinds &= ~(unsigned)OBSERVE_VALUE;
 	if (entry && entry->has_permissions)
 		kinds &= ~(unsigned)OBSERVE_PERMISSIONS;
-	if (!transaction->snapshot && is_newer(transaction, path, node, kinds))
-		transaction->doomed = true;
+	if (!transaction->snapshot && is_newer(transaction, path, node, kinds, &since))
+		doom(transaction, since);
 	if (entry && (entry->observed & kinds) == kinds)
 		return 0;
 	int result = entry_need(transaction, path, limit, &entry);

@@ -37,7 +37,8 @@ struct transaction {
 	struct caller caller;
 	struct snapshot *snapshot; /* NULL: validated mode */
 	uint64_t start_generation;
-	bool doomed; /* will end in EAGAIN */
+	bool doomed;		      /* will end in EAGAIN */
+	uint64_t conflict_generation; /* of the change that dooms it or that its end has failed for; 0: not known */
 	enum tree_limit
 	    limit_reached; /* why the last of its requests was refused with STATUS_ENOSPC or STATUS_ENOMEM, if it was */
 	struct charge number,

@@ -311,6 +311,19 @@ START_TEST(the_time_for_events_is_20_seconds_or_what_is_given)
 }
 END_TEST
 
+START_TEST(what_conflicts_cost_can_be_set)
+{
+	check_good("");
+	ck_assert_uint_eq(options.conflict.burst, 5);
+	ck_assert_uint_eq(options.conflict.interval, 50);
+	check_good("--conflict-burst 0 --conflict-interval 1000");
+	ck_assert_uint_eq(options.conflict.burst, 0);
+	ck_assert_uint_eq(options.conflict.interval, 1000);
+	check_bad("--conflict-burst many", "\"many\"");
+	check_bad("--conflict-interval -1", "\"-1\"");
+}
+END_TEST
+
 START_TEST(a_word_apart_is_no_argument_of_internal_db)
 {
 	check_bad("--internal-db off", "\"off\"");
@@ -489,6 +502,7 @@ int main(void)
 	tcase_add_test(meaning, sizes_are_bytes_or_have_a_unit);
 	tcase_add_test(ignored, options_without_a_meaning_are_accepted_and_remembered);
 	tcase_add_test(ignored, the_time_for_events_is_20_seconds_or_what_is_given);
+	tcase_add_test(ignored, what_conflicts_cost_can_be_set);
 	tcase_add_test(ignored, a_word_apart_is_no_argument_of_internal_db);
 	tcase_add_test(ignored, options_without_a_meaning_can_be_given_any_number_of_times);
 	tcase_add_test(ignored, the_usual_command_lines_of_distributions_are_understood);
