@@ -23,9 +23,9 @@ check_PROGRAMS =
 check_LIBRARIES =
 
 if HAVE_CHECK
-check_PROGRAMS += $(UNIT_TESTS) $(PROTOCOL_TESTS) $(DUMP_TESTS) $(LOAD_TESTS)
+check_PROGRAMS += $(UNIT_TESTS) $(PROTOCOL_TESTS) $(DUMP_TESTS) $(LOAD_TESTS) $(DIFFERENCES_TESTS)
 check_LIBRARIES += tests/libsupport.a
-TESTS += $(UNIT_TESTS) $(PROTOCOL_TESTS) $(DUMP_TESTS) $(LOAD_TESTS)
+TESTS += $(UNIT_TESTS) $(PROTOCOL_TESTS) $(DUMP_TESTS) $(LOAD_TESTS) $(DIFFERENCES_TESTS)
 endif
 
 # ---- the example, which is part of the demo ----
@@ -459,6 +459,37 @@ tests_integration_test_slow_clients_SOURCES = \
 	tests/integration/crowd.c tests/integration/crowd.h tests/integration/test_slow_clients.c
 tests_integration_test_slow_clients_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_integration_test_slow_clients_LDADD = $(TEST_LIBS)
+
+# ---- differences from the stock daemons; $DIFFERENCES steps of random scripts, $DIFFERENCES_SEED ----
+DIFFERENCES_SOURCES = \
+	tests/differences/arguments.c tests/differences/arguments.h \
+	tests/differences/duel.c tests/differences/duel.h \
+	tests/differences/generate.c tests/differences/generate.h \
+	tests/differences/history.c tests/differences/history.h \
+	tests/differences/known.c tests/differences/known.h \
+	tests/differences/known_domains.c \
+	tests/differences/known_entries.c tests/differences/known_entries.h \
+	tests/differences/known_requests.c \
+	tests/differences/known_transactions.c \
+	tests/differences/player.c tests/differences/player.h \
+	tests/differences/record.c tests/differences/record.h \
+	tests/differences/script.c tests/differences/script.h \
+	tests/differences/session.c tests/differences/session.h \
+	tests/differences/shrink.c tests/differences/shrink.h
+check_LIBRARIES += tests/libdifferences.a
+tests_libdifferences_a_SOURCES = $(DIFFERENCES_SOURCES)
+tests_libdifferences_a_CPPFLAGS = $(TEST_CPPFLAGS)
+check_PROGRAMS += tests/differences/play
+EXTRA_DIST += tests/differences/README.md tests/differences/scripts
+tests_differences_play_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_differences_play_LDADD = tests/libdifferences.a $(TEST_LIBS)
+DIFFERENCES_TESTS = \
+	tests/integration/test_differences \
+	tests/integration/test_random_differences
+tests_integration_test_differences_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_integration_test_differences_LDADD = tests/libdifferences.a $(TEST_LIBS)
+tests_integration_test_random_differences_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_integration_test_random_differences_LDADD = tests/libdifferences.a $(TEST_LIBS)
 
 # What stock-clients.sh fetches.
 clean-local:
