@@ -213,6 +213,7 @@ static int run(const struct options *options, char **arguments, struct log *log)
 	    .arguments = arguments,
 	    .log = log,
 	    .pid_file = start.pid_file,
+	    .pause_most = options->restart_pause_seconds,
 	    .serving = started,
 	    .context = &start,
 	});

@@ -26,11 +26,13 @@ enum {
 	OPTION_CONFLICT_BURST,
 	OPTION_CONFLICT_INTERVAL,
 	OPTION_RING_SCAN,
+	OPTION_RESTART_PAUSE,
 	OPTION_VERSION,
 	OPTION_TRACE_CONTROL
 };
 
 static const uint32_t default_ring_scan_seconds = 20;
+static const uint32_t default_restart_pause_seconds = 30;
 static const uint32_t default_event_seconds = 20;
 static const struct conflict_settings default_conflict = {5, 50};
 static const size_t default_store_size = (size_t)1 << 30;
@@ -69,6 +71,8 @@ static const struct option_description descriptions[] = {
      "how it is written: safe against stray pointers, or faster"},
     {OPTION_STORE_SYNC, "store-sync", no_argument, NULL, "sync each commit: for a store on a disk"},
     {OPTION_NO_KEEPER, "no-keeper", no_argument, NULL, "run without the process that holds connections"},
+    {OPTION_RESTART_PAUSE, "restart-pause", required_argument, "SECONDS",
+     "longest pause of the keeper before it starts a daemon that dies again and again (default 30; 0: none)"},
     {OPTION_NO_XEN, "no-xen", no_argument, NULL, "serve the socket only, touch no hypervisor"},
     {'w', "timeout", required_argument, "watch-event=SECONDS",
      "drop an event that a guest does not read for so long; 0: never (default 20)"},
@@ -270,6 +274,8 @@ static int set_option(const struct option_description *description, const char *
 	case OPTION_NO_XEN:
 		out->no_xen = true;
 		return 0;
+	case OPTION_RESTART_PAUSE:
+		return set_number(name, value, &out->restart_pause_seconds);
 	case OPTION_RING_SCAN:
 		return set_number(name, value, &out->ring_scan_seconds);
 	case OPTION_CONFLICT_BURST:
@@ -298,6 +304,7 @@ int options_parse(int argc, char **argv, struct options *out)
 	*out = (struct options){
 	    .store_size = default_store_size,
 	    .ring_scan_seconds = default_ring_scan_seconds,
+	    .restart_pause_seconds = default_restart_pause_seconds,
 	    .event_seconds = default_event_seconds,
 	    .conflict = default_conflict,
 	};

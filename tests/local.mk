@@ -375,6 +375,9 @@ tests_integration_test_start_LDADD = $(TEST_LIBS)
 
 # ---- daemons with guests, on the simulated Xen ----
 PROTOCOL_TESTS += tests/integration/test_fairness tests/integration/test_rings tests/integration/test_xensim tests/integration/test_xensim_host
+PROTOCOL_TESTS += tests/integration/test_keeper
+tests_integration_test_keeper_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_integration_test_keeper_LDADD = $(TEST_LIBS)
 tests_integration_test_rings_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_integration_test_rings_LDADD = $(TEST_LIBS)
 PROTOCOL_TESTS += tests/integration/test_domains

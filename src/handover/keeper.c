@@ -27,7 +27,7 @@
 #include "lxenstored/ledger_format.h"
 
 static const double healthy_seconds = 10; /* a daemon that has served so long has not died "again" */
-static const double pause_least = 0.1, pause_most = 30;
+static const double pause_least = 0.1;
 static const double heartbeat_seconds = 2, hang_seconds = 10;
 
 /* A descriptor that is held. */
@@ -45,8 +45,9 @@ struct keeper {
 	int program;   /* the daemon's, as it was when this keeper started */
 	int directory; /* where the command line was given */
 	pid_t daemon;
-	bool is_child;	 /* else somebody else's, and its exit status is not known */
-	bool has_served; /* this daemon */
+	bool is_child;	  /* else somebody else's, and its exit status is not known */
+	bool has_served;  /* this daemon */
+	bool was_aborted; /* this daemon, because it did not answer */
 	bool any_served;
 	bool ending; /* no other daemon is to be started */
 	int status;  /* that the keeper ends with */
@@ -212,7 +213,7 @@ static int watch_process(struct keeper *keeper, pid_t pid)
 		return -errno;
 	fcntl(process, F_SETFD, FD_CLOEXEC);
 	keeper->daemon = pid;
-	keeper->has_served = false;
+	keeper->has_served = keeper->was_aborted = false;
 	keeper->started = ev_time();
 	ev_io_set(&keeper->death, process, EV_READ);
 	ev_io_start(keeper->loop, &keeper->death);
@@ -285,10 +286,10 @@ static void plan_restart(struct keeper *keeper, const char *how)
 	if (keeper->has_served && lived > healthy_seconds)
 		keeper->pause = 0;
 	log_error(keeper->log, "keeper: the daemon (process %ld) %s after %.1f s; started again %s", (long)keeper->daemon, how,
-		  lived, keeper->pause > 0 ? "after a pause" : "at once");
+		  lived, keeper->pause > 0 && keeper->options->pause_most > 0 ? "after a pause" : "at once");
 	keeper->daemon = 0;
-	double pause = keeper->pause;
-	keeper->pause = pause < pause_least ? pause_least : 2 * pause > pause_most ? pause_most : 2 * pause;
+	double pause = keeper->pause < keeper->options->pause_most ? keeper->pause : keeper->options->pause_most;
+	keeper->pause = pause < pause_least ? pause_least : 2 * pause;
 	if (pause > 0) {
 		keeper->restart.repeat = pause;
 		ev_timer_again(keeper->loop, &keeper->restart);
@@ -336,7 +337,8 @@ static void watchdog_event(struct ev_loop *loop, ev_timer *timer, int events)
 	if (ev_now(loop) - keeper->last_change < hang_seconds)
 		return;
 	log_error(keeper->log, "keeper: the daemon (process %ld) does not answer; it is ended", (long)keeper->daemon);
-	kill(keeper->daemon, SIGABRT);
+	kill(keeper->daemon, keeper->was_aborted ? SIGKILL : SIGABRT);
+	keeper->was_aborted = true;
 	keeper->last_change = ev_now(loop);
 }
 

@@ -14,6 +14,8 @@ struct keeper_options {
 	struct log *log;
 	const char *pid_file; /* written once a daemon serves, removed at the end */
 
+	double pause_most; /* seconds before a daemon that dies again and again is started */
+
 	/* Called once, when the first daemon serves (may be NULL). */
 	void (*serving)(void *context);
 	void *context;
