@@ -7,6 +7,7 @@
 #include "domain/domain.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <utlist.h>
@@ -20,14 +21,14 @@ int domains_init(struct domains *domains, uint16_t own, uint16_t privileged, con
 	struct domain *domain;
 
 	*domains = (struct domains){.own = own, .privileged = privileged, .hypervisor = hypervisor};
-	domains->by_number = calloc(DOMID_FIRST_RESERVED_NUMBER, sizeof(*domains->by_number));
-	if (!domains->by_number)
-		return -ENOMEM;
 	if (quotas)
 		domains->quotas = *quotas;
 	else
 		quotas_init(&domains->quotas);
-	int error = domain_get(domains, own, &domain);
+	domains->by_number = calloc(DOMID_FIRST_RESERVED_NUMBER, sizeof(*domains->by_number));
+	int error = domains->by_number ? table_init(&domains->acting) : -ENOMEM;
+	if (!error)
+		error = domain_get(domains, own, &domain);
 	if (!error)
 		error = domain_get(domains, privileged, &domain);
 	if (error)
@@ -42,6 +43,7 @@ void domains_deinit(struct domains *domains)
 	DL_FOREACH_SAFE (domains->all, domain, next) {
 		free(domain);
 	}
+	table_deinit(&domains->acting);
 	free(domains->by_number);
 	domains->by_number = NULL;
 	domains->all = domains->unsaved = NULL;
@@ -112,10 +114,27 @@ void domains_committed(struct domains *domains)
 	domains->unsaved = NULL;
 }
 
+void domain_set_target(struct domains *domains, struct domain *domain, uint16_t target)
+{
+	if (domain->caller.target != DOMID_NONE)
+		table_remove(&domains->acting, &domain->acting);
+	domain->caller.target = target;
+	if (target != DOMID_NONE)
+		table_add(&domains->acting, &domain->acting, target);
+}
+
+struct domain *domain_acting_for(const struct domains *domains, uint16_t target)
+{
+	struct table_link *link = table_first(&domains->acting, target);
+
+	return link ? (struct domain *)(void *)((char *)link - offsetof(struct domain, acting)) : NULL;
+}
+
 void domain_reset(struct domains *domains, struct domain *domain)
 {
 	if (!domain->is_saved)
 		DL_DELETE2(domains->unsaved, domain, unsaved_previous, unsaved_next);
+	domain_set_target(domains, domain, DOMID_NONE);
 	make_new(domains, domain, domain->caller.domid);
 }
 

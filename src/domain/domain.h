@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "base/budget.h"
+#include "base/table.h"
 #include "domain/hypervisor.h"
 #include "domain/quota.h"
 #include "wire/permissions.h"
@@ -37,6 +38,7 @@ struct domain {
 	bool is_down;	  /* and said that it has shut down */
 	struct domain *previous, *next;
 	struct domain *unsaved_previous, *unsaved_next;
+	struct table_link acting;	    /* in domains->acting, if it has a target */
 	struct budget budgets[QUOTA_COUNT]; /* what its clients use; nodes are counted in the store */
 	uint64_t most_of_tree[TREE_LIMITS]; /* see struct tree */
 	uint64_t longest_path;
@@ -55,6 +57,7 @@ struct domains {
 	struct domain **by_number;	     /* below DOMID_FIRST_RESERVED_NUMBER; NULL: none */
 	struct domain *all;		     /* utlist, in the order in which they became known */
 	struct domain *unsaved;		     /* utlist: saved with the next commit that changes the store */
+	struct table acting;		     /* those that have a target, by its number */
 	bool to_release;		     /* some are marked, see request/release.h */
 	struct quotas quotas;		     /* for all: as the daemon was started, then as they were set */
 	struct quota_settings quotas_set;    /* the latter, which outlive the daemon */
@@ -83,6 +86,12 @@ void domain_changed(struct domains *domains, struct domain *domain);
 
 /* A turn that changed the store was committed, and all unsaved ones with it. */
 void domains_committed(struct domains *domains);
+
+/* Whom it acts for; DOMID_NONE: nobody. The target need not be known. Does not say that it has changed. */
+void domain_set_target(struct domains *domains, struct domain *domain, uint16_t target);
+
+/* Some domain that has this one as target, found without a look at others; NULL: there is none. */
+struct domain *domain_acting_for(const struct domains *domains, uint16_t target);
 
 /* Nothing is known of it any more; it is as a new one. */
 void domain_reset(struct domains *domains, struct domain *domain);

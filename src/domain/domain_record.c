@@ -76,7 +76,7 @@ void domain_to_record(const struct domain *domain, struct store_domain *out)
 	quotas_to_record(&domain->own_quotas, &out->quotas);
 }
 
-void domain_from_record(const struct domains *domains, struct domain *domain, const struct store_domain *record)
+void domain_from_record(struct domains *domains, struct domain *domain, const struct store_domain *record)
 {
 	domain->identity.unique_id = record->unique_id;
 	domain->identity.shared_info_frame = record->shared_info_frame;
@@ -84,7 +84,7 @@ void domain_from_record(const struct domains *domains, struct domain *domain, co
 	domain->port = record->port;
 	domain->epoch = record->epoch;
 	domain->features = record->features;
-	domain->caller.target = record->target;
+	domain_set_target(domains, domain, record->target);
 	domain->introduced = record->flags & STORE_DOMAIN_INTRODUCED;
 	domain->shut_down = record->flags & STORE_DOMAIN_SHUT_DOWN;
 	quotas_from_record(&record->quotas, &domain->own_quotas);

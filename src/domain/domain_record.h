@@ -9,7 +9,7 @@
 
 /* What is kept of a domain, as a record and back. */
 void domain_to_record(const struct domain *domain, struct store_domain *out);
-void domain_from_record(const struct domains *domains, struct domain *domain, const struct store_domain *record);
+void domain_from_record(struct domains *domains, struct domain *domain, const struct store_domain *record);
 
 /* Change records in the turn's write transaction; faults are noted in the store too. */
 int domain_save(struct store *store, const struct domain *domain);

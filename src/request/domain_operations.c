@@ -111,7 +111,7 @@ int operation_resume(struct request *request, struct reply *reply)
 /* Arguments: who may act, and for whom. */
 int operation_set_target(struct request *request, struct reply *reply)
 {
-	const struct domains *domains = request->turn->domains;
+	struct domains *domains = request->turn->domains;
 	uint16_t domid, target;
 	int result = request_domid(request, &domid);
 
@@ -128,7 +128,7 @@ int operation_set_target(struct request *request, struct reply *reply)
 	result = domain_change_begin(request->turn, domain);
 	if (result)
 		return result;
-	domain->caller.target = target;
+	domain_set_target(domains, domain, target);
 	return domain_change_done(request->turn, domain);
 }
 

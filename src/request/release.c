@@ -28,16 +28,12 @@ static int drop_target(struct turn *turn, uint16_t target)
 	struct domain *domain;
 	int fault = 0;
 
-	DL_FOREACH (turn->domains->all, domain) {
-		if (domain->caller.target != target)
-			continue;
+	while (!fault && (domain = domain_acting_for(turn->domains, target))) {
 		fault = domain_change_begin(turn, domain);
 		if (fault)
 			break;
-		domain->caller.target = DOMID_NONE;
+		domain_set_target(turn->domains, domain, DOMID_NONE);
 		fault = domain_change_done(turn, domain);
-		if (fault)
-			break;
 	}
 	return fault;
 }

@@ -23,7 +23,7 @@ static void open_world(void)
 		ck_assert_ptr_nonnull(clients[caller]);
 		clients[caller]->client.domain->introduced = true;
 	}
-	clients[ACCESS_MODEL]->client.domain->caller.target = ACCESS_GUEST_DOMID;
+	domain_set_target(&world.domains, clients[ACCESS_MODEL]->client.domain, ACCESS_GUEST_DOMID);
 }
 
 static void close_world(void)

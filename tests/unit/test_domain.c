@@ -224,7 +224,7 @@ START_TEST(a_reset_domain_is_as_a_new_one)
 	domain->introduced = domain->shut_down = true;
 	domain->port = domain->epoch = 3;
 	domain->features = 0;
-	domain->caller.target = 6;
+	domain_set_target(&domains, domain, 6);
 	domain->identity.unique_id = 1;
 	quota_settings_set(&domain->own_quotas, QUOTA_NODES, false, 1);
 	domain_quotas_changed(&domains, domain);
@@ -236,6 +236,26 @@ START_TEST(a_reset_domain_is_as_a_new_one)
 	ck_assert(!identity_is_known(&domain->identity));
 	ck_assert_uint_eq(domain->quotas.hard[QUOTA_NODES], 1000);
 	ck_assert_uint_eq(domain->limits.nodes, 1000);
+	ck_assert_ptr_null(domain_acting_for(&domains, 6));
+}
+END_TEST
+
+START_TEST(who_acts_for_a_domain_is_found_by_its_number)
+{
+	open_with(NULL);
+	struct domain *first = get(5), *second = get(6), *other = get(7);
+
+	domain_set_target(&domains, first, 9);
+	domain_set_target(&domains, second, 9);
+	domain_set_target(&domains, other, 8);
+	ck_assert_ptr_eq(domain_acting_for(&domains, 8), other);
+	ck_assert_ptr_null(domain_acting_for(&domains, 7));
+	domain_set_target(&domains, second, 7);
+	ck_assert_ptr_eq(domain_acting_for(&domains, 9), first);
+	ck_assert_ptr_eq(domain_acting_for(&domains, 7), second);
+	domain_set_target(&domains, first, DOMID_NONE);
+	ck_assert_ptr_null(domain_acting_for(&domains, 9));
+	ck_assert_uint_eq(first->caller.target, DOMID_NONE);
 }
 END_TEST
 
@@ -301,6 +321,7 @@ int main(void)
 	    a_domain_is_the_same_until_nothing_is_known_of_it,
 	    a_domain_that_is_known_needs_no_holder,
 	    a_reset_domain_is_as_a_new_one,
+	    who_acts_for_a_domain_is_found_by_its_number,
 	    who_becomes_known_is_to_be_saved_once,
 	    a_domains_own_quotas_go_before_those_for_all,
 	};

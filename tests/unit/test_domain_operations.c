@@ -304,6 +304,23 @@ START_TEST(a_target_whose_turn_fails_is_set_again)
 }
 END_TEST
 
+START_TEST(a_target_is_found_again_once_its_release_was_undone)
+{
+	scene_introduce(5);
+	scene_ok(scene.root, MESSAGE_SET_TARGET, 0, "5|1");
+	world_send(scene.root, MESSAGE_RELEASE, 0, "1", 2);
+	world_run(&scene.world);
+	ck_assert_uint_eq(domain_of(5)->caller.target, DOMID_NONE);
+	store_failed(scene.world.turn.store, EIO);
+	turn_commit(&scene.world.turn);
+	world_take(&scene.world);
+	scene_replied(scene.root, "");
+	scene.guest = NULL;
+	ck_assert_uint_eq(domain_of(5)->caller.target, DOMID_NONE);
+	ck_assert_ptr_null(domain_acting_for(&scene.world.domains, 1));
+}
+END_TEST
+
 /* ---- features ---- */
 
 START_TEST(features_are_chosen_before_the_introduction)
@@ -486,6 +503,7 @@ int main(void)
 	    a_domain_acts_for_its_target,
 	    targets_are_domains_that_are_served,
 	    a_target_whose_turn_fails_is_set_again,
+	    a_target_is_found_again_once_its_release_was_undone,
 	    features_are_chosen_before_the_introduction,
 	    a_domain_may_ask_for_its_own_features_only,
 	    what_is_withheld_cannot_be_used,

@@ -89,7 +89,7 @@ START_TEST(a_domain_comes_back_from_its_record)
 	domain->port = 7;
 	domain->epoch = 8;
 	domain->features = 9;
-	domain->caller.target = 10;
+	domain_set_target(domains, domain, 10);
 	domain->identity = (struct domain_identity){11, "handle of sixtee", 12};
 	quota_settings_set(&domain->own_quotas, QUOTA_NODE_SIZE, false, 13);
 	quota_settings_set(&domain->own_quotas, QUOTA_MEMORY, true, 14);
@@ -133,6 +133,7 @@ START_TEST(what_was_said_of_a_domain_outlives_the_daemon)
 	ck_assert_uint_eq(domain->features, 3);
 	ck_assert_uint_eq(domain->quotas.hard[QUOTA_NODES], 7);
 	ck_assert_uint_eq(domain->caller.target, 1);
+	ck_assert_ptr_eq(domain_acting_for(&scene.world.domains, 1), domain);
 	ck_assert_uint_eq(domain->port, before.port);
 	ck_assert_uint_eq(domain->epoch, before.epoch);
 	ck_assert_uint_eq(domain->identity.unique_id, before.identity.unique_id);

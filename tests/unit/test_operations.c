@@ -128,7 +128,7 @@ START_TEST(a_client_may_act_for_its_target)
 	scene_node("/closed/seven", "", "n7");
 	scene_node("/closed/for-seven", "", "n0 b7");
 	scene_error(scene.guest, "EACCES", MESSAGE_READ, 0, "/closed/seven");
-	scene.guest->client.domain->caller.target = 7;
+	domain_set_target(&scene.world.domains, scene.guest->client.domain, 7);
 	scene_write(scene.guest, 0, "/closed/seven", "1");
 	scene_answer(scene.guest, "1", MESSAGE_READ, 0, "/closed/seven");
 	scene_write(scene.guest, 0, "/closed/for-seven/new", "1");

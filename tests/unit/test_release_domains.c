@@ -151,6 +151,23 @@ START_TEST(a_target_ends_with_its_domain)
 }
 END_TEST
 
+START_TEST(all_who_act_for_a_domain_stop_with_it_and_nobody_else)
+{
+	world_xen_start(xen, 7);
+	world_xen_start(xen, 8);
+	for (uint16_t domid = 5; domid <= 8; domid++)
+		scene_introduce(domid);
+	scene_ok(scene.root, MESSAGE_SET_TARGET, 0, "6|5");
+	scene_ok(scene.root, MESSAGE_SET_TARGET, 0, "7|5");
+	scene_ok(scene.root, MESSAGE_SET_TARGET, 0, "8|6");
+	world_xen_kill(xen, 5);
+	exception();
+	ck_assert_uint_eq(domain_of(6)->caller.target, DOMID_NONE);
+	ck_assert_uint_eq(domain_of(7)->caller.target, DOMID_NONE);
+	ck_assert_uint_eq(domain_of(8)->caller.target, 6);
+}
+END_TEST
+
 /* ---- domains that were never introduced ---- */
 
 START_TEST(what_was_made_for_a_domain_that_was_never_introduced_goes_too)
@@ -442,6 +459,7 @@ int main(void)
 	    the_death_of_a_domain_is_told_with_what_it_takes_away,
 	    xsa_233_a_domain_and_its_stub_domain_die_together,
 	    a_target_ends_with_its_domain,
+	    all_who_act_for_a_domain_stop_with_it_and_nobody_else,
 	    what_was_made_for_a_domain_that_was_never_introduced_goes_too,
 	    xsa_326_nodes_made_before_the_introduction_count,
 	    a_shutdown_is_told_once_and_again_after_resume,
