@@ -96,6 +96,7 @@ UNIT_TESTS = \
 	tests/unit/test_domain \
 	tests/unit/test_domain_operations \
 	tests/unit/test_domain_record \
+	tests/unit/test_domain_use \
 	tests/unit/test_duplicates \
 	tests/unit/test_events \
 	tests/unit/test_faults \
@@ -197,6 +198,8 @@ tests_unit_test_domain_operations_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_domain_operations_LDADD = $(TEST_LIBS)
 tests_unit_test_domain_record_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_domain_record_LDADD = $(TEST_LIBS)
+tests_unit_test_domain_use_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_domain_use_LDADD = $(TEST_LIBS)
 tests_unit_test_hash_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_hash_LDADD = $(TEST_LIBS)
 tests_unit_test_key_CPPFLAGS = $(TEST_CPPFLAGS)

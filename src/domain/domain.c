@@ -65,6 +65,8 @@ static void make_new(const struct domains *domains, struct domain *domain, uint1
 	domain->own_quotas = (struct quota_settings){0};
 	domain->is_known = domain->is_gone = false;
 	domain->is_saved = true;
+	memset(domain->told_at, 0, sizeof(domain->told_at));
+	memset(domain->told_softly_at, 0, sizeof(domain->told_softly_at));
 	domain_quotas_changed(domains, domain);
 }
 
