@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Linear hashing. With n buckets, between `level` and twice that, those below n - level and their partners (level further on)
- * are found by one bit of the hash more than the others. So the bucket to be split, or to be joined again, is always known, and
- * a step touches two buckets only. Without memory for a new bucket the chains grow longer.
+ * are found by one bit of the hash more than the others. So the bucket to be split is always known, and a step touches two
+ * buckets only. Without memory for a new bucket the chains grow longer. The table shrinks when it is empty: to join buckets for
+ * each link that goes would take longer than all else about it.
  */
 #include "base/table.h"
 
@@ -62,21 +63,6 @@ static void split(struct table *table)
 		table->level *= 2;
 }
 
-/* The last bucket's links go back to its partner. */
-static void join(struct table *table)
-{
-	size_t removed = --table->n_buckets;
-
-	if (removed < table->level)
-		table->level /= 2;
-	struct table_link **end = &table->buckets[removed - table->level];
-	while (*end)
-		end = &(*end)->next;
-	*end = table->buckets[removed];
-	if (table->n_buckets <= table->capacity / 4)
-		set_capacity(table, table->capacity / 2);
-}
-
 void table_add(struct table *table, struct table_link *link, uint32_t hash)
 {
 	if (++table->n > table->n_buckets)
@@ -95,9 +81,10 @@ void table_remove(struct table *table, struct table_link *link)
 	while (*at != link)
 		at = &(*at)->next;
 	*at = link->next;
-	table->n--;
-	for (int i = 0; i < 2 && table->n < table->n_buckets / 2 && table->n_buckets > BUCKETS_MIN; i++)
-		join(table);
+	if (!--table->n && table->n_buckets > BUCKETS_MIN) {
+		set_capacity(table, BUCKETS_MIN);
+		table->n_buckets = table->level = BUCKETS_MIN;
+	}
 }
 
 static struct table_link *of_hash(struct table_link *link, uint32_t hash)

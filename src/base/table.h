@@ -6,7 +6,7 @@
 
 /*
  * A hash table of things that bear a link in themselves. What uthash does not give: to add cannot fail, so that what was taken
- * out can always be put back; the table grows and shrinks by a bucket or two at a time, so that no step pays for the others; a
+ * out can always be put back; the table grows by a bucket at a time, so that no step pays for the others; a
  * link is 16 bytes. Hashes come from the caller, who keys them and compares what he finds.
  */
 struct table_link {

@@ -13,7 +13,7 @@
 
 #include "store/watch_record.h"
 
-enum { PER_TURN = 2048 /* watches: a millisecond or so */ };
+enum { PER_TURN = 1024 /* watches: a millisecond or so */ };
 
 static void forget_some(void *context)
 {

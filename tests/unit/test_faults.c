@@ -195,6 +195,44 @@ static const struct play_step watches_after[] = {
 
 static const struct play_scenario watches = {"watches", watches_before, watches_steps, watches_after, false, false};
 
+/* Watches and transactions that come and go in one turn, more than once: what is put back goes through all of it backwards. */
+static const struct play_step steps_before[] = {
+    {A, MESSAGE_WRITE, 0, "/hot/a|1"},	   {A, MESSAGE_WATCH, 0, "/hot|one"},	 {A, MESSAGE_WATCH, 0, "/hot|two"},
+    {A, MESSAGE_WATCH, 0, "/hot|three"},   {B, MESSAGE_WATCH, 0, "/hot|b"},	 {A, MESSAGE_TRANSACTION_START, 0, ""},
+    {A, MESSAGE_TRANSACTION_START, 0, ""}, {A, MESSAGE_WRITE, 1, "/in/one|1"},	 {A, MESSAGE_WRITE, 2, "/in/two|1"},
+    {B, MESSAGE_TRANSACTION_START, 0, ""}, {B, MESSAGE_WRITE, 1, "/in/three|1"}, END_OF_STEPS,
+};
+
+static const struct play_step steps_steps[] = {
+    {A, MESSAGE_WRITE, 0, "/hot/a|2"},
+    {A, MESSAGE_UNWATCH, 0, "/hot|two"},
+    {A, MESSAGE_WATCH, 0, "/hot|two"},
+    {A, MESSAGE_WRITE, 0, "/hot/a|3"},
+    {A, MESSAGE_TRANSACTION_END, 1, "T"},
+    {B, MESSAGE_UNWATCH, 0, "/hot|b"},
+    {A, MESSAGE_UNWATCH, 0, "/hot|two"},
+    {A, MESSAGE_WRITE, 0, "/hot/a|4"},
+    {A, MESSAGE_RESET_WATCHES, 0, ""},
+    {A, MESSAGE_TRANSACTION_END, 2, "T"},
+    {A, MESSAGE_WATCH, 0, "/hot|one"},
+    {B, MESSAGE_WATCH, 0, "/in|b"},
+    {B, MESSAGE_TRANSACTION_END, 1, "T"},
+    {A, MESSAGE_WRITE, 0, "/hot/a|5"},
+    {B, MESSAGE_RESET_WATCHES, 0, ""},
+    {A, MESSAGE_RM, 0, "/hot/a"},
+    END_OF_STEPS,
+};
+
+static const struct play_step steps_after[] = {
+    {A, MESSAGE_WRITE, 0, "/hot/a|6"},
+    {A, MESSAGE_WRITE, 0, "/in/one|6"},
+    {A, MESSAGE_TRANSACTION_START, 0, ""},
+    {B, MESSAGE_WATCH, 0, "/hot|b"},
+    END_OF_STEPS,
+};
+
+static const struct play_scenario steps = {"steps", steps_before, steps_steps, steps_after, false, false};
+
 /* Several turns one after the other, so that there are several commits. */
 static const struct play_step turns_steps[] = {
     {A, MESSAGE_WRITE, 0, "/shared/one|1"},
@@ -275,7 +313,7 @@ static const struct play_step domains_after[] = {
 
 static const struct play_scenario domains = {"domains", domains_before, domains_steps, domains_after, true, false};
 
-static const struct play_scenario *const scenarios[] = {&tree, &transactions, &validated, &watches, &turns, &domains};
+static const struct play_scenario *const scenarios[] = {&tree, &transactions, &validated, &watches, &steps, &turns, &domains};
 enum { SCENARIOS = sizeof(scenarios) / sizeof(scenarios[0]) };
 
 /* ---- playing ---- */
