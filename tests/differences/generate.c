@@ -38,34 +38,34 @@ static bool chance(struct generator *generator, unsigned percent)
 
 /* ---- arguments ---- */
 
+/* Likely to be there; some are more than others. */
+static const char *const nodes[] = {"/a",
+				    "/a",
+				    "/a/x",
+				    "/a/x/y",
+				    "/a/z",
+				    "/b",
+				    "/b/x",
+				    "/b/x/y/z",
+				    "/shared",
+				    "/shared/x",
+				    "/shared/x",
+				    "/shared/x/y",
+				    "/shared/w",
+				    "/shared/w/v",
+				    "/local/domain/1",
+				    "/local/domain/1/k",
+				    "/local/domain/1/d/k",
+				    "/local/domain/2",
+				    "/local/domain/2/k",
+				    "/local/domain/1/d",
+				    "/local/domain/2/d",
+				    "/open/x",
+				    "/open/y",
+				    "/open/x/y"};
+
 static const char *path(struct generator *generator)
 {
-	static const char *const nodes[] = {
-	    "/a",
-	    "/a",
-	    "/a/x",
-	    "/a/x/y",
-	    "/a/z",
-	    "/b",
-	    "/b/x",
-	    "/b/x/y/z",
-	    "/shared",
-	    "/shared/x",
-	    "/shared/x",
-	    "/shared/x/y",
-	    "/shared/w",
-	    "/shared/w/v",
-	    "/local/domain/1",
-	    "/local/domain/1/k",
-	    "/local/domain/1/d/k",
-	    "/local/domain/2",
-	    "/local/domain/2/k",
-	    "/local/domain/1/d",
-	    "/local/domain/2/d",
-	    "/open/x",
-	    "/open/y",
-	    "/open/x/y",
-	};
 	static const char *const relative[] = {"k", "d", "d/k", "d/l"};
 	static const char *const odd[] = {
 	    "/",	  "/tool", "/local",   "/local/domain", "@releaseDomain", "@introduceDomain",
@@ -297,7 +297,7 @@ static void add_step(struct generator *generator)
 /* By whom the step is. */
 static void choose_client(struct generator *generator)
 {
-	static const char *const sockets[] = {"s1", "s1", "s2", "s3"};
+	static const char *const sockets[] = {"s1", "s1", "s2", "s3", "g0"};
 	unsigned domid = 1 + random_below(generator->random, GUESTS);
 
 	generator->client = PICK(generator->random, sockets);
@@ -308,8 +308,17 @@ static void choose_client(struct generator *generator)
 	}
 }
 
+/* All that there may be is looked at once more. */
+static void look_at_all(struct buffer *out)
+{
+	for (size_t i = 0; i < sizeof(nodes) / sizeof(nodes[0]); i++)
+		buffer_printf(out, "s0 READ %s\ns0 GET_PERMS %s\ns0 DIRECTORY %s\n", nodes[i], nodes[i], nodes[i]);
+	buffer_add_string(out, "s0 DIRECTORY /\ns0 GET_PERMS /\ns0 DIRECTORY /local/domain\n");
+}
+
 char *generate_script(struct random *random, size_t n)
 {
+	static const char quotas[] = "options -E 4 -A 3\n";
 	static const char beginning[] = "s0 WATCH / all\ns0 WATCH @introduceDomain i\ns0 WATCH @releaseDomain r\n"
 					"create 1\ncreate 2\n"
 					"s1 INTRODUCE 1 $page $port\ns1 INTRODUCE 2 $page $port\n"
@@ -322,11 +331,14 @@ char *generate_script(struct random *random, size_t n)
 	    .random = random, .out = &out, .exists = {false, true, true}, .introduced = {false, true, true}};
 
 	buffer_init(&out);
+	if (chance(&generator, 25))
+		buffer_add_string(&out, quotas);
 	buffer_add_string(&out, beginning);
 	for (size_t i = 0; i < n; i++) {
 		choose_client(&generator);
 		add_step(&generator);
 	}
+	look_at_all(&out);
 	buffer_add_nul(&out);
 	if (out.failed)
 		abort();

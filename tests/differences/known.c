@@ -29,6 +29,7 @@ const struct known_difference known_differences[] = {
     {"depth of a watch", "WATCH with a depth", true, explain_depth},
     {"special nodes", "permissions of special nodes", false, explain_special},
     {"owner of a special node", "SET_PERMS of special nodes", true, explain_owner_of_special},
+    {"special node that counts", "SET_PERMS of special nodes", true, explain_special_counted},
     {"event of a special node", "SET_PERMS of special nodes", false, explain_event_of_special},
     {"@releaseDomain for all", "`@releaseDomain`", false, explain_release_for_all},
     {"generation", "generation count of DIRECTORY_PART", false, explain_generation},

@@ -81,7 +81,7 @@ static bool tells_guest_of_release(const struct known_context *context, const ch
 
 	(void)context;
 	event_path(line, path);
-	return *line == 'g' && !strcmp(path, "@releaseDomain");
+	return is_to_guest(line) && !strcmp(path, "@releaseDomain");
 }
 
 /* C 4.17 lets guests hear of others' ends only if SET_PERMS has said so. */

@@ -17,7 +17,8 @@ bool asks(const struct known_context *context, uint32_t type)
 
 bool is_of_guest(const struct known_context *context)
 {
-	return context->step->verb == SCRIPT_ASK && script_client_is_guest(context->step->client);
+	return context->step->verb == SCRIPT_ASK && script_client_is_guest(context->step->client) &&
+	       script_client_domid(context->step->client);
 }
 
 /* ---- answers ---- */
@@ -76,6 +77,11 @@ bool is_event(const char *line)
 	return strstr(line, event);
 }
 
+bool is_to_guest(const char *line)
+{
+	return *line == 'g' && line[1] != '0';
+}
+
 void event_path(const char *line, char out[ARGUMENTS_PATH])
 {
 	const char *path = strstr(line, event) + strlen(event);
@@ -122,6 +128,17 @@ size_t count_before(const struct known_context *context, step_test *is_it)
 	for (const struct script_step *step = context->script->steps; step < context->step; step++)
 		n += is_it(context, step);
 	return n;
+}
+
+unsigned long limit_of(const struct known_context *context, const char *option, unsigned long otherwise)
+{
+	char *const *options = context->script->options;
+
+	for (size_t i = 0; options[i]; i++) {
+		if (!strcmp(options[i], option) && options[i + 1])
+			return strtoul(options[i + 1], NULL, 10);
+	}
+	return otherwise;
 }
 
 bool ends_domain(const struct script_step *step, char domid[16])

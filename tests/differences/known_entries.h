@@ -24,6 +24,7 @@ bool take_all(struct known_context *context);							/* true */
 
 /* The event of this line: its path in absolute form, taken to be relative to the client's home if it has no slash in front. */
 bool is_event(const char *line);
+bool is_to_guest(const char *line);
 void event_path(const char *line, char out[ARGUMENTS_PATH]);
 
 /*
@@ -36,6 +37,9 @@ bool take_events(const struct known_context *context, struct record *record, con
 /* Steps before this one in the script of which `is_it` is true. */
 typedef bool step_test(const struct known_context *context, const struct script_step *step);
 size_t count_before(const struct known_context *context, step_test *is_it);
+
+/* What the script's command line says of this quota. */
+unsigned long limit_of(const struct known_context *context, const char *option, unsigned long otherwise);
 
 /* The domain that the step ends, by its death or RELEASE; false: none. */
 bool ends_domain(const struct script_step *step, char domid[16]);
@@ -67,6 +71,7 @@ bool explain_event_of_each_watch(struct known_context *context);
 bool explain_special(struct known_context *context);
 bool explain_event_of_special(struct known_context *context);
 bool explain_owner_of_special(struct known_context *context);
+bool explain_special_counted(struct known_context *context);
 bool explain_special_in_transaction(struct known_context *context);
 
 /* known_domains.c */

@@ -72,18 +72,6 @@ bool explain_long_path(struct known_context *context)
 
 /* ---- limits ---- */
 
-/* What the script's command line says of this quota. */
-static unsigned long limit_of(const struct known_context *context, const char *option, unsigned long otherwise)
-{
-	char *const *options = context->script->options;
-
-	for (size_t i = 0; options[i]; i++) {
-		if (!strcmp(options[i], option) && options[i + 1])
-			return strtoul(options[i + 1], NULL, 10);
-	}
-	return otherwise;
-}
-
 static bool is_same_question(const struct known_context *context, const struct script_step *step)
 {
 	return step->verb == SCRIPT_ASK && step->client == context->step->client && step->type == context->step->type;
@@ -188,6 +176,19 @@ bool explain_owner_of_special(struct known_context *context)
 {
 	return asks(context, MESSAGE_SET_PERMS) && is_special(context->step) && is_of_guest(context) && is_ok(&context->stock) &&
 	       answered_only(context, &context->ours, "ERROR EPERM\\0") && take_all(context);
+}
+
+static bool gives_special_to_asker(const struct known_context *context, const struct script_step *step)
+{
+	return is_special(step) && step->type == MESSAGE_SET_PERMS && step->len > strlen(step->payload) + 2 &&
+	       strtoul(step->payload + strlen(step->payload) + 2, NULL, 10) == script_client_domid(context->step->client);
+}
+
+/* To the owner of a special node it counts like any other; for C 4.17 it is none. */
+bool explain_special_counted(struct known_context *context)
+{
+	return is_of_guest(context) && answered_only(context, &context->ours, "ERROR ENOSPC\\0") && !is_error(&context->stock) &&
+	       count_before(context, gives_special_to_asker) && take_all(context);
 }
 
 static bool sets_special_in_transaction(const struct known_context *context, const struct script_step *step)

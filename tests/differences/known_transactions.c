@@ -118,7 +118,7 @@ static bool had_other_rights_before(const struct known_context *context, const c
 	char path[ARGUMENTS_PATH], other[ARGUMENTS_PATH];
 
 	event_path(line, path);
-	for (size_t i = 0; i < tale->n && *line == 'g'; i++) {
+	for (size_t i = 0; i < tale->n && is_to_guest(line); i++) {
 		const struct script_step *step = tale->steps[i].step;
 		arguments_path(step, other);
 		if (is_removal_of(step, path, true) || makes_below(step, other, path) ||
@@ -165,20 +165,43 @@ bool explain_order_of_events(struct known_context *context)
 
 /* ---- quotas ---- */
 
-/* C 4.17 counts the nodes that a transaction makes when it ends, and refuses all of it then. */
-bool explain_nodes_in_transaction(struct known_context *context)
+/* How many nodes the client may have made so far, in this transaction and before. */
+static size_t nodes_made(const struct known_context *context)
 {
-	return is_inside(context) && is_of_guest(context) && (asks(context, MESSAGE_WRITE) || asks(context, MESSAGE_MKDIR)) &&
-	       answered_only(context, &context->ours, "ERROR ENOSPC\\0") && is_ok(&context->stock) && take_all(context);
+	size_t n = 0;
+
+	for (const struct script_step *step = context->script->steps; step <= context->step; step++) {
+		char path[ARGUMENTS_PATH];
+		if (step->verb != SCRIPT_ASK || step->client != context->step->client ||
+		    (step->type != MESSAGE_WRITE && step->type != MESSAGE_MKDIR))
+			continue;
+		arguments_path(step, path);
+		for (const char *at = path; *at; at++)
+			n += *at == '/';
+	}
+	return n;
 }
 
+/*
+ * C 4.17 counts the nodes that a transaction makes when it ends, before it looks for conflicts, and refuses all of it then: so
+ * ours may have to be run again where C's has already failed.
+ */
+bool explain_nodes_in_transaction(struct known_context *context)
+{
+	bool makes = asks(context, MESSAGE_WRITE) || asks(context, MESSAGE_MKDIR);
+	bool has_failed = !context->stock_tale || (!context->stock_tale->again && !context->stock_tale->committed);
+
+	if (!is_inside(context) || !is_of_guest(context) || nodes_made(context) < limit_of(context, "-E", 1000))
+		return false;
+	return ((makes && answered_only(context, &context->ours, "ERROR ENOSPC\\0") && is_ok(&context->stock)) ||
+		(has_failed && context->our_tale->again)) &&
+	       take_all(context);
+}
+
+/* It refuses the last node, too, that there could be. */
 bool explain_end_without_room(struct known_context *context)
 {
-	bool refused = false;
-
-	if (!is_end(context) || !is_of_guest(context) || !context->our_tale->committed)
-		return false;
-	for (size_t i = 0; i < context->our_tale->n; i++)
-		refused |= answered_only(context, &context->our_tale->steps[i].record, "ERROR ENOSPC\\0");
-	return refused && answered_only(context, &context->stock, "ERROR ENOSPC\\0") && take_all(context);
+	return is_end(context) && is_of_guest(context) && context->our_tale->committed &&
+	       answered_only(context, &context->stock, "ERROR ENOSPC\\0") &&
+	       nodes_made(context) >= limit_of(context, "-E", 1000) && take_all(context);
 }

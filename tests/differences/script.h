@@ -20,7 +20,10 @@ enum script_verb {
 	SCRIPT_DESTROY	 /* a domain is gone */
 };
 
-/* Clients by index: those of the socket, "s0" to "s9", then the guests on their rings, "g0" to "g63". */
+/*
+ * Clients by index: those of the socket, "s0" to "s9", then rings: "g0", the kernel of domain 0, which is as privileged as the
+ * socket, and the guests "g1" to "g63".
+ */
 enum { SCRIPT_SOCKETS = 10, SCRIPT_GUESTS = 64, SCRIPT_CLIENTS = SCRIPT_SOCKETS + SCRIPT_GUESTS, SCRIPT_NAME = 16 };
 
 struct script_step {

@@ -557,6 +557,8 @@ static int start(struct session *session, enum sim_daemon which, const char *con
 		error = sim_start(session->sim, &session->daemon, which, which == SIM_OXENSTORED ? NULL : options, NULL);
 	if (!error)
 		error = client_open(session->daemon.socket, SLICE_MS, &session->observer);
+	if (!error)
+		connect_guest(session, 0);
 	return error;
 }
 
