@@ -294,9 +294,14 @@ static void refuse_message(struct turn *turn, struct client *client, const struc
 
 static void put_back(struct turn *turn)
 {
+	struct client *client;
+
 	store_abort(turn->store);
 	ledger_cut(turn->ledger);
 	undo_steps(turn);
+	DL_FOREACH2 (turn->with_output, client, output_next) {
+		client_count_output(client, turn); /* it may be owed less */
+	}
 }
 
 static int commit_store(struct turn *turn)

@@ -58,6 +58,8 @@ static void run_for_nothing(void)
 		if (step->undo)
 			step->undo(step->context);
 	}
+	client_count_output(&scene.root->client, &scene.world.turn);
+	client_count_output(&scene.guest->client, &scene.world.turn);
 	scene.world.turn.n_runs = 0;
 }
 
