@@ -282,8 +282,8 @@ static int write_configuration(const struct daemon *daemon, char path[128])
 		return -errno;
 	fprintf(file,
 		"pid-file = %s/pid\nxenstored-kva = /proc/xen/xsd_kva\nxenstored-port = /proc/xen/xsd_port\n"
-		"xenstored-log-file = %s/xenstored.log\npersistent = false\naccess-log-file = /dev/null\n",
-		daemon->directory, daemon->directory);
+		"xenstored-log-file = %s/xenstored.log\npersistent = false\naccess-log-file = %s/access.log\n",
+		daemon->directory, daemon->directory, daemon->directory);
 	return fclose(file) ? -errno : 0;
 }
 
