@@ -112,7 +112,7 @@ static void note_damaged(void *context, uint64_t connection_id, const char *what
 	log_error(log, "ledger: connection %llu has ended: %s", (unsigned long long)connection_id, what);
 }
 
-/* Rings are begun anew for now. */
+/* Without Xen there are none. */
 static void drop_rings(struct ledger *ledger)
 {
 	struct ledger_found found;
@@ -129,10 +129,11 @@ static int recover_ledger(struct server *server)
 	struct ledger *ledger = server->turn.ledger;
 	int result = ledger_recover(ledger, store->meta.id, store_last_commit(store), note_damaged, server->log);
 
-	if (result)
-		return result < 0 ? result : ledger_begin(ledger, store->meta.id);
-	drop_rings(ledger);
-	return 0;
+	if (result > 0)
+		result = ledger_begin(ledger, store->meta.id);
+	if (!result && !server->xen)
+		drop_rings(ledger);
+	return result;
 }
 
 static int open_store(struct server *server, const struct options *options)
@@ -214,6 +215,19 @@ static int open_rings(struct server *server, const struct options *options)
 		return error;
 	server->turn.rings = ring_front_rings(server->rings);
 	domain_exception(server);
+	error = ring_front_recover(server->rings);
+	if (error)
+		log_error(server->log, "rings that the ledger has: %s", strerror(-error));
+	return error;
+}
+
+/* What has changed while there was no daemon, now that all who are to be told are there. */
+static int catch_up(struct server *server)
+{
+	int error = departed_remove_earlier(&server->turn);
+
+	if (error || !server->rings)
+		return error;
 	release_all(&server->turn);
 	error = ring_front_start(server->rings);
 	if (error)
@@ -303,7 +317,7 @@ static int open_parts(struct server *server, const struct options *options, stru
 	if (!error)
 		error = open_socket(server, keeper);
 	if (!error)
-		error = departed_remove_earlier(&server->turn);
+		error = catch_up(server);
 	return error;
 }
 

@@ -145,6 +145,13 @@ void connection_deinit(struct connection *connection)
 	client_deinit(&connection->client, connection->front->turn);
 }
 
+void connection_leave(struct connection *connection)
+{
+	connection_pause(connection);
+	unlimit(connection);
+	client_leave(&connection->client, connection->front->turn);
+}
+
 /* ---- the turn ---- */
 
 /* False: its client has to read first, or its owner to wait; it is found again when that is over. */

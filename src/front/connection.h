@@ -93,6 +93,9 @@ int connection_attach(struct connection *connection, struct front *front, const 
 /* Gives back what it and its client have; not while the turn has uncommitted changes. */
 void connection_deinit(struct connection *connection);
 
+/* The same, but in ledger and store it stays as it is, for the next daemon. */
+void connection_leave(struct connection *connection);
+
 /* It may have something to receive or to run: it is served in its turn. */
 void connection_make_ready(struct connection *connection);
 

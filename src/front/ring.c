@@ -13,6 +13,9 @@
 #include <errno.h>
 #include <string.h>
 
+#include "lxenstored/ledger_format.h"
+#include "request/departed.h"
+
 /* ---- bytes ---- */
 
 /* Bytes [at, at + len) of the stream, of a ring that may end in between. */
@@ -135,21 +138,31 @@ void ring_wake(struct ring *ring)
 		turn_note_output(ring->connection.front->turn, client);
 }
 
-static void begin_at_0(struct ring *ring)
+/* What a guest that does not wait puts meanwhile is told from what was there before: its index is set first (see is_at_0). */
+static void begin_at_0(struct ring *ring, uint32_t epoch)
 {
 	struct ring_page *page = ring->page;
 
-	ring_store(&page->req_cons, 0);
+	ledger_reset(&ring->connection.client.ledger, epoch);
 	ring_store(&page->req_prod, 0);
 	ring_store(&page->rsp_cons, 0);
 	ring_store(&page->rsp_prod, 0);
+	ring_store(&page->req_cons, 0);
+}
+
+/* All of begin_at_0 was done, and perhaps the guest has put something since. */
+static bool is_at_0(const struct ring *ring)
+{
+	const struct ring_page *page = ring->page;
+
+	return !ring_load(&page->req_cons) && !ring_load(&page->rsp_prod) && !ring_load(&page->rsp_cons);
 }
 
 /*
  * Takes the indexes as they are. What the guest has put and nobody has taken is found then, and what it has half written or
  * half read goes on. False: they make no sense, or the guest itself wants to begin anew.
  */
-static bool begin_where_it_is(struct ring *ring)
+static bool begin_where_it_is(struct ring *ring, uint32_t epoch)
 {
 	struct ring_page *page = ring->page;
 	uint32_t consumed = ring_load(&page->req_cons), produced = ring_load(&page->rsp_prod);
@@ -157,8 +170,15 @@ static bool begin_where_it_is(struct ring *ring)
 	if (ring_load(&page->connection) == RING_RECONNECT || ring_load(&page->req_prod) - consumed > RING_SIZE ||
 	    produced - ring_load(&page->rsp_cons) > RING_SIZE)
 		return false;
-	ledger_start_at(&ring->connection.client.ledger, consumed, produced);
+	ledger_start_at(&ring->connection.client.ledger, epoch, consumed, produced);
 	return true;
+}
+
+/* The page is served. */
+static void offer(struct ring *ring)
+{
+	ring_store(&ring->page->error, RING_ERROR_NONE);
+	ring_store(&ring->page->server_features, ring->connection.client.domain->features);
 }
 
 void ring_begin(struct ring *ring, uint32_t epoch, bool go_on)
@@ -167,11 +187,9 @@ void ring_begin(struct ring *ring, uint32_t epoch, bool go_on)
 	struct ring_page *page = ring->page;
 
 	client_reset(client, ring->connection.front->turn);
-	ledger_reset(&client->ledger, epoch);
-	if (!go_on || !begin_where_it_is(ring))
-		begin_at_0(ring);
-	ring_store(&page->error, RING_ERROR_NONE);
-	ring_store(&page->server_features, client->domain->features);
+	if (!go_on || !begin_where_it_is(ring, epoch))
+		begin_at_0(ring, epoch);
+	offer(ring);
 	ledger_resume(&client->ledger);
 	ring->stopped = false;
 	ring->error = RING_ERROR_NONE;
@@ -183,10 +201,17 @@ void ring_begin(struct ring *ring, uint32_t epoch, bool go_on)
 /* As INTRODUCE without a change of page and port. The guest's mark in the page stays until all is done. */
 static void reconnect(struct ring *ring)
 {
-	struct client *client = &ring->connection.client;
+	struct connection *connection = &ring->connection;
+	struct client *client = &connection->client;
+	struct turn *turn = connection->front->turn;
 
-	turn_commit(ring->connection.front->turn);
-	if (!client_is_ended(client)) /* by a request of that turn */
+	turn_commit(turn);
+	int fault = departed_remove_of(turn, client->id);
+	if (client_is_ended(client)) /* by a request of that turn */
+		return;
+	if (fault)
+		connection->is_readable = client->out_of_room = true; /* tried again later */
+	else
 		ring_begin(ring, client->domain->epoch, false);
 }
 
@@ -196,6 +221,47 @@ static bool asks_to_reconnect(const struct ring *ring)
 	return ring->connection.client.domain->features & RING_FEATURE_RECONNECTION &&
 	       ring_load(&ring->page->connection) == RING_RECONNECT;
 }
+
+/* ---- after a death ---- */
+
+/* The ring's indexes may be one store behind or ahead of the ledger's positions; what else differs is the guest's doing. */
+static void meet_page(struct ring *ring)
+{
+	struct client *client = &ring->connection.client;
+	struct ring_page *page = ring->page;
+	uint32_t produced = ring_load(&page->rsp_prod);
+	uint32_t sent = produced - (uint32_t)ledger_out_position(&client->ledger);
+
+	if (sent > client->ledger.queued || produced - ring_load(&page->rsp_cons) > RING_SIZE) {
+		ring_give_up(ring, RING_ERROR_INDEX);
+		return;
+	}
+	if (sent) {
+		ledger_copy_out_end(&client->ledger, sent);
+		client_took_output(client, ring->connection.front->turn);
+	}
+	ring_store(&page->req_cons, (uint32_t)ledger_in_position(&client->ledger));
+	offer(ring);
+}
+
+void ring_go_on(struct ring *ring, const struct ledger_found *found)
+{
+	uint32_t epoch = ring->connection.client.domain->epoch;
+	bool was_begun = found->epoch == epoch;
+
+	ring->notify_due = true;
+	if (was_begun && found->state == LEDGER_STOPPED) {
+		ring->stopped = true;
+		ring_store(&ring->page->error, found->error);
+	} else if (!was_begun || found->state != LEDGER_CONNECTED) {
+		/* What has no epoch was new, and may have been somebody else's. */
+		ring_begin(ring, epoch, was_begun ? is_at_0(ring) : !found->epoch);
+	} else if (!asks_to_reconnect(ring)) { /* else its indexes mean nothing, and are set to 0 in its turn */
+		meet_page(ring);
+	}
+}
+
+/* ---- a turn ---- */
 
 static void ring_receive(struct connection *connection)
 {

@@ -41,10 +41,16 @@ void ring_wake(struct ring *ring);
 
 /*
  * Begins the connection anew: watches, transactions, input and output are gone, the page's indexes are 0, the guest is told.
- * `go_on`: a guest that has used its page already, with a server that is gone, goes on where its indexes are. Not while the
- * turn has uncommitted changes.
+ * `go_on`: a guest that has used its page already, with a server that is gone, goes on where its indexes are; the connection is
+ * new then. Not while the turn has uncommitted changes.
  */
 void ring_begin(struct ring *ring, uint32_t epoch, bool go_on);
+
+/*
+ * The connection goes on as the ledger and the page have it, after a death of the daemon at any instant; what was being begun
+ * is begun again. It was attached just now, page and port are there. The guest is told with the first turn.
+ */
+void ring_go_on(struct ring *ring, const struct ledger_found *found);
 
 /* The guest is not followed any more: stopped at the end of the turn, with this in its page. */
 void ring_give_up(struct ring *ring, enum ring_error error);

@@ -223,14 +223,16 @@ static void introduction_undo(void *context)
 	free(introduction);
 }
 
-static int new_ring(struct ring_front *rings, struct domain *domain, struct ring **out)
+/* `found`: the ledger's part, if there is one. */
+static int new_ring(struct ring_front *rings, struct domain *domain, const struct ledger_found *found, struct ring **out)
 {
 	uint16_t domid = domain->caller.domid;
 	struct ring *ring = calloc(1, sizeof(*ring));
 
 	if (!ring)
 		return -ENOMEM;
-	int result = connection_init(&ring->connection, rings->front, &ring_kind, domid, domain);
+	int result = found ? connection_attach(&ring->connection, rings->front, &ring_kind, found, domain)
+			   : connection_init(&ring->connection, rings->front, &ring_kind, domid, domain);
 	if (result) {
 		free(ring);
 		return result;
@@ -259,7 +261,7 @@ static int introduce(void *context, struct domain *domain, uint32_t port)
 	if (!introduction)
 		return -ENOMEM;
 	if (is_new)
-		result = new_ring(rings, domain, &ring);
+		result = new_ring(rings, domain, NULL, &ring);
 	else if (ring->connection.is_paused)
 		result = -EBUSY; /* by an earlier request of this turn, which has to be committed first */
 	if (!result) {
@@ -324,7 +326,58 @@ static int release(void *context, struct domain *domain)
 	return turn_add_step(rings->front->turn, &(struct turn_step){release_commit, release_undo, release, true});
 }
 
-/* ---- those that were there before ---- */
+/* ---- those that the ledger has ---- */
+
+/* It goes on, in the same page and by the same channel. -ENOMEM, -EIO; other failures are logged. */
+static int recover(struct ring_front *rings, struct domain *domain, const struct ledger_found *found)
+{
+	const struct ring_host *host = rings->host;
+	struct log *log = rings->front->turn->log;
+	uint16_t domid = domain->caller.domid;
+	struct attachment now = {.remote_port = domain->port};
+	struct ring *ring;
+	int result = host->map(host->context, domid, &now.page);
+
+	if (result) {
+		log_warning(log, "the ring of domain %u cannot be mapped again. It is not served until it is introduced again",
+			    domid);
+		ledger_drop(rings->front->turn->ledger, found);
+		return result == -ENOMEM ? result : 0;
+	}
+	result = new_ring(rings, domain, found, &ring);
+	if (result) {
+		host->unmap(host->context, domid, now.page);
+		return result;
+	}
+	bool is_bound = !bind_port(rings, ring, now.remote_port, &now.port);
+	attach(ring, &now);
+	ring_go_on(ring, found);
+	if (!is_bound)
+		ring_give_up(ring, RING_ERROR_COMMUNICATION);
+	return 0;
+}
+
+int ring_front_recover(struct ring_front *rings)
+{
+	struct ledger *ledger = rings->front->turn->ledger;
+	struct ledger_found found;
+	uint32_t index = 0;
+	int error = 0;
+
+	while (!error && ledger_find(ledger, &index, &found)) {
+		if (found.connection_id > UINT16_MAX)
+			continue;
+		struct domain *domain = domain_find(rings->front->turn->domains, (uint16_t)found.connection_id);
+		bool is_there = domain && domain->introduced && domain->is_there;
+		if (is_there && !find(rings, domain->caller.domid))
+			error = recover(rings, domain, &found);
+		else
+			ledger_drop(ledger, &found);
+	}
+	return error;
+}
+
+/* ---- those that were there before, without a part of the ledger ---- */
 
 struct taking_up {
 	uint16_t domid;
@@ -372,6 +425,9 @@ static int take_up_domain(struct ring_front *rings, uint16_t domid)
 {
 	struct log *log = rings->front->turn->log;
 	bool was_served, is_own = domid == rings->front->turn->domains->own;
+
+	if (find(rings, domid))
+		return 0;
 	struct taking_up taking_up = {domid, find_port(rings, domid, &was_served)};
 
 	if (!was_served && !is_own)
@@ -553,7 +609,8 @@ void ring_front_close(struct ring_front *rings)
 		const struct attachment now = attachment_of(ring);
 		detach(rings, ring->domid, &now);
 		forget(rings, ring);
-		free_ring(ring);
+		connection_leave(&ring->connection);
+		free(ring);
 	}
 	rings->host->unbind(rings->host->context, rings->exception_port);
 	ev_io_stop(rings->front->loop, &rings->events);

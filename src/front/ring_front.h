@@ -22,16 +22,24 @@ struct ring_front_options {
 int ring_front_open(struct front *front, const struct ring_host *host, const struct ring_front_options *options,
 		    struct ring_front **out);
 
-/* Unbinds and unmaps all; the pages stay as they are. Not while the turn has uncommitted changes. Accepts NULL. */
+/* Unbinds and unmaps all; pages and ledger stay as they are, for ring_front_recover. Not while the turn has uncommitted changes.
+ * Accepts NULL. */
 void ring_front_close(struct ring_front *rings);
 
 /* For struct turn. */
 const struct rings *ring_front_rings(const struct ring_front *rings);
 
 /*
- * Takes up the rings that were there before the daemon: that of its own domain; those of domains which are introduced and alive;
- * and those of others whose page was served by somebody before. What cannot be taken up is logged. Before anything else is run.
- * -ENOMEM, -ENOSPC.
+ * Takes up the rings that the ledger has from a daemon before this one, of domains that are there and the same
+ * (release_check_domains has been called): they go on where they stood. The ledger's part of others is dropped, and what cannot
+ * be taken up is logged. Before the turn has run anything. -ENOMEM, -EIO.
+ */
+int ring_front_recover(struct ring_front *rings);
+
+/*
+ * Takes up the rings that are there and that the ledger knows nothing of: that of the daemon's own domain; those of domains which
+ * are introduced and alive; and those of others whose page was served by somebody before. What cannot be taken up is logged.
+ * After ring_front_recover, and once all who may be told of it are there, but before they are served. -ENOMEM, -ENOSPC.
  */
 int ring_front_start(struct ring_front *rings);
 

@@ -80,7 +80,7 @@ bool ledger_find(const struct ledger *ledger, uint32_t *index, struct ledger_fou
 		const struct ledger_slot *slot = &pool->slots[*index];
 		if (slot->state == LEDGER_FREE)
 			continue;
-		*out = (struct ledger_found){slot->connection_id, slot->state, slot->epoch, (*index)++};
+		*out = (struct ledger_found){slot->connection_id, slot->state, slot->epoch, slot->error, (*index)++};
 		return true;
 	}
 	return false;
@@ -142,6 +142,15 @@ void ledger_disconnect(struct ledger_connection *connection)
 		pool_give(pool, in_block);
 	queue_drop(pool, connection);
 	pool_give_slot(pool, connection->slot);
+	memset(connection, 0, sizeof(*connection));
+}
+
+void ledger_detach(struct ledger_connection *connection)
+{
+	if (!connection->slot)
+		return;
+	untouch(connection);
+	duplicates_free(connection->duplicates);
 	memset(connection, 0, sizeof(*connection));
 }
 
@@ -522,12 +531,13 @@ void ledger_reset(struct ledger_connection *connection, uint32_t epoch)
 	connection->ran = 0;
 }
 
-void ledger_start_at(struct ledger_connection *connection, uint64_t in_position, uint64_t out_position)
+void ledger_start_at(struct ledger_connection *connection, uint32_t epoch, uint64_t in_position, uint64_t out_position)
 {
 	struct ledger_slot *slot = connection->slot;
 
 	slot->in_pos = slot->done = connection->ran = in_position;
 	slot->out_pos = out_position;
+	publish_u32(&slot->epoch, epoch);
 }
 
 void ledger_resume(struct ledger_connection *connection)

@@ -63,6 +63,7 @@ struct ledger_found {
 	uint64_t connection_id;
 	uint32_t state; /* enum ledger_state, never LEDGER_FREE */
 	uint32_t epoch;
+	uint32_t error; /* of one that is LEDGER_STOPPED: why */
 	uint32_t index; /* of its slot */
 };
 
@@ -71,6 +72,9 @@ bool ledger_find(const struct ledger *ledger, uint32_t *index, struct ledger_fou
 
 void ledger_attach(struct ledger *ledger, const struct ledger_found *found, struct ledger_connection *connection);
 void ledger_drop(struct ledger *ledger, const struct ledger_found *found);
+
+/* The opposite of ledger_attach: the file keeps it. Not while anything waits for a commit. Accepts one that is not connected. */
+void ledger_detach(struct ledger_connection *connection);
 
 /* Changes the word by which whoever has the file sees that this process goes on. */
 void ledger_beat(struct ledger *ledger);
@@ -177,8 +181,11 @@ uint64_t ledger_out_position(const struct ledger_connection *connection);
  */
 void ledger_reset(struct ledger_connection *connection, uint32_t epoch);
 
-/* Before ledger_resume: the streams go on from where somebody else has left them. */
-void ledger_start_at(struct ledger_connection *connection, uint64_t in_position, uint64_t out_position);
+/*
+ * Instead of both, for a connection that is new and holds nothing: its streams go on from where somebody else has left them. It
+ * has its epoch once that is so; it was 0.
+ */
+void ledger_start_at(struct ledger_connection *connection, uint32_t epoch, uint64_t in_position, uint64_t out_position);
 
 /* The other side is ready too: from now on the offsets count. */
 void ledger_resume(struct ledger_connection *connection);

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <utlist.h>
 
+#include "lxenstored/ledger_format.h"
 #include "request/limits.h"
 #include "request/turn.h"
 #include "request/unread.h"
@@ -61,7 +62,8 @@ int client_attach(struct client *client, struct turn *turn, const struct ledger_
 
 	if (error)
 		return error;
-	error = watch_record_each(turn->store, client->id, add_recorded, client);
+	if (found->state == LEDGER_CONNECTED) /* others had theirs before; the records are still to be removed */
+		error = watch_record_each(turn->store, client->id, add_recorded, client);
 	if (error) {
 		watch_owner_free(client->watches);
 		return error < 0 ? error : -EIO;
@@ -114,6 +116,15 @@ void client_deinit(struct client *client, struct turn *turn)
 	forget(client, turn);
 	watch_owner_depart(client->watches);
 	ledger_disconnect(&client->ledger);
+	client->broken = true;
+	domain_drop(turn->domains, client->domain);
+}
+
+void client_leave(struct client *client, struct turn *turn)
+{
+	forget(client, turn);
+	watch_owner_free(client->watches);
+	ledger_detach(&client->ledger);
 	client->broken = true;
 	domain_drop(turn->domains, client->domain);
 }

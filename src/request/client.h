@@ -43,8 +43,8 @@ struct client {
 int client_init(struct client *client, struct turn *turn, uint64_t id, struct domain *domain);
 
 /*
- * The same for a connection that the ledger has from before this process: it goes on, with the watches that the store has of it.
- * -ENOMEM, -EIO.
+ * The same for a connection that the ledger has from before this process: it goes on, if it is LEDGER_CONNECTED with the watches
+ * that the store has of it. -ENOMEM, -EIO.
  */
 int client_attach(struct client *client, struct turn *turn, const struct ledger_found *found, struct domain *domain);
 
@@ -54,6 +54,9 @@ int client_attach(struct client *client, struct turn *turn, const struct ledger_
  * its memory has to stay until the end of the turn.
  */
 void client_deinit(struct client *client, struct turn *turn);
+
+/* Gives back its memory only: ledger and store keep what they have of it, for the next daemon. Otherwise as client_deinit. */
+void client_leave(struct client *client, struct turn *turn);
 
 static inline bool client_is_ended(const struct client *client)
 {

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 
+#include "lxenstored/ledger_format.h"
 #include "store/watch_record.h"
 
 enum { PER_TURN = 1024 /* watches: a millisecond or so */ };
@@ -30,7 +31,8 @@ void departed_remove_some(struct turn *turn)
 	if (!owner || turn->store->fault)
 		return;
 	size_t n = owner->count < PER_TURN ? owner->count : PER_TURN;
-	if (!watch_record_remove_some(turn->store, owner->order, owner->watches->serial, n) && turn_add_step(turn, &step))
+	uint64_t first = owner->watches->serial, last = owner->watches->previous->serial; /* of the list's end */
+	if (!watch_record_remove_some(turn->store, owner->order, first, last, n) && turn_add_step(turn, &step))
 		store_failed(turn->store, ENOMEM);
 }
 
@@ -39,7 +41,7 @@ static int remove_some(void *context, struct turn *turn, struct changes *changes
 	const uint64_t *connection = context;
 
 	(void)changes;
-	return watch_record_remove_some(turn->store, *connection, 0, PER_TURN);
+	return watch_record_remove_some(turn->store, *connection, 0, UINT64_MAX, PER_TURN);
 }
 
 static int compare(const void *left, const void *right)
@@ -49,7 +51,7 @@ static int compare(const void *left, const void *right)
 	return (*a > *b) - (*a < *b);
 }
 
-/* The ids of all connections, in order; freed by the caller. */
+/* The ids of all connections that may have watches, in order; freed by the caller. */
 static uint64_t *connections_of(const struct ledger *ledger, size_t *n)
 {
 	struct ledger_figures figures;
@@ -59,11 +61,24 @@ static uint64_t *connections_of(const struct ledger *ledger, size_t *n)
 	ledger_figures(ledger, &figures);
 	uint64_t *ids = calloc(figures.connections + 1, sizeof(*ids));
 	for (*n = 0; ids && ledger_find(ledger, &index, &found);)
-		if (found.connection_id > UINT16_MAX) /* rings are begun anew, without watches */
+		if (found.state != LEDGER_STOPPED)
 			ids[(*n)++] = found.connection_id;
 	if (ids)
 		qsort(ids, *n, sizeof(*ids), compare);
 	return ids;
+}
+
+int departed_remove_of(struct turn *turn, uint64_t connection)
+{
+	uint64_t next;
+	int result = watch_record_next(turn->store, connection, &next);
+
+	while (!result && next == connection) {
+		result = turn_run_work(turn, remove_some, &connection);
+		if (!result)
+			result = watch_record_next(turn->store, connection, &next);
+	}
+	return result == STATUS_ENOENT ? 0 : result;
 }
 
 int departed_remove_earlier(struct turn *turn)

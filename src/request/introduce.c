@@ -5,7 +5,10 @@
  */
 #include "request/introduce.h"
 
+#include <stddef.h>
+
 #include "request/domain_change.h"
+#include "store/watch_record.h"
 
 int introduce_domain(struct turn *turn, uint16_t domid, uint32_t port, struct changes *changes)
 {
@@ -20,6 +23,9 @@ int introduce_domain(struct turn *turn, uint16_t domid, uint32_t port, struct ch
 		result = domain_change_begin(turn, domain);
 	if (!result)
 		result = turn->rings->introduce(turn->rings->context, domain, port);
+	/* A connection of this number had watches: not even after a crash may the new one find them. */
+	if (!result)
+		result = watch_record_remove_some(turn->store, domid, 0, UINT64_MAX, SIZE_MAX);
 	if (result)
 		return result;
 	bool is_new = !domain->introduced;

@@ -120,7 +120,7 @@ static int remove_watches(struct turn *turn, struct client *client)
 			first = watch->serial;
 		fault = turn_remove_watch(turn, watch);
 	}
-	return fault || !n ? fault : watch_record_remove_some(turn->store, client->id, first, n);
+	return fault || !n ? fault : watch_record_remove_some(turn->store, client->id, first, UINT64_MAX, n);
 }
 
 int operation_reset_watches(struct request *request, struct reply *reply)

@@ -68,29 +68,6 @@ int watch_record_remove(struct store *store, uint64_t connection, uint64_t seria
 	return code ? store_failed(store, code == MDB_NOTFOUND ? ENOENT : code) : 0;
 }
 
-int watch_record_remove_some(struct store *store, uint64_t connection, uint64_t first, size_t limit)
-{
-	struct watch_key from = make_key(connection, first);
-	MDB_val key = {sizeof(from.bytes), from.bytes}, record;
-	struct MDB_txn *txn = store_writable(store);
-	MDB_cursor *cursor;
-
-	if (!txn)
-		return store->fault;
-	int code = mdb_cursor_open(txn, store->dbi, &cursor);
-	if (code)
-		return store_failed(store, code);
-	code = mdb_cursor_get(cursor, &key, &record, MDB_SET_RANGE);
-	for (; !code && limit && key.mv_size >= CONNECTION_KEY_SIZE && !memcmp(key.mv_data, from.bytes, CONNECTION_KEY_SIZE);
-	     limit--) {
-		code = mdb_cursor_del(cursor, 0);
-		if (!code)
-			code = mdb_cursor_get(cursor, &key, &record, MDB_NEXT); /* the one that has moved up to its place */
-	}
-	mdb_cursor_close(cursor);
-	return code && code != MDB_NOTFOUND ? store_failed(store, code) : 0;
-}
-
 /* ---- reading ---- */
 
 static uint64_t take_number(const unsigned char *at)
@@ -176,4 +153,53 @@ int watch_record_next(struct store *store, uint64_t from, uint64_t *connection)
 		*connection = take_number((const unsigned char *)key.mv_data + 1);
 	mdb_cursor_close(cursor);
 	return result;
+}
+
+/* ---- removing many ---- */
+
+/* Is the record one of `last`'s connection, of its serial or of a lower one? */
+static bool is_up_to(const MDB_val *key, const struct watch_key *last)
+{
+	return key->mv_size == sizeof(last->bytes) && !memcmp(key->mv_data, last->bytes, CONNECTION_KEY_SIZE) &&
+	       memcmp(key->mv_data, last->bytes, sizeof(last->bytes)) <= 0;
+}
+
+/* A write transaction is begun for something only: an empty one has no number that others may rely on. */
+static int is_any(struct store *store, const struct watch_key *from, const struct watch_key *last, bool *out)
+{
+	MDB_cursor *cursor;
+	MDB_val key, value;
+	int code, result = seek(store, from, &cursor, &key, &value, &code);
+
+	if (result)
+		return store->fault ? store->fault : store_failed(store, EIO);
+	mdb_cursor_close(cursor);
+	*out = !code && is_up_to(&key, last);
+	return code && code != MDB_NOTFOUND ? store_failed(store, code) : 0;
+}
+
+int watch_record_remove_some(struct store *store, uint64_t connection, uint64_t first, uint64_t last, size_t limit)
+{
+	struct watch_key from = make_key(connection, first), to = make_key(connection, last);
+	MDB_val key = {sizeof(from.bytes), from.bytes}, record;
+	MDB_cursor *cursor;
+	bool any;
+	int fault = is_any(store, &from, &to, &any);
+
+	if (fault || !any)
+		return fault;
+	struct MDB_txn *txn = store_writable(store);
+	if (!txn)
+		return store->fault;
+	int code = mdb_cursor_open(txn, store->dbi, &cursor);
+	if (code)
+		return store_failed(store, code);
+	code = mdb_cursor_get(cursor, &key, &record, MDB_SET_RANGE);
+	for (; !code && limit && is_up_to(&key, &to); limit--) {
+		code = mdb_cursor_del(cursor, 0);
+		if (!code)
+			code = mdb_cursor_get(cursor, &key, &record, MDB_NEXT); /* the one that has moved up to its place */
+	}
+	mdb_cursor_close(cursor);
+	return code && code != MDB_NOTFOUND ? store_failed(store, code) : 0;
 }

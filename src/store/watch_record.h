@@ -32,8 +32,9 @@ int watch_record_each(struct store *store, uint64_t connection, int (*found)(voi
 /* The first connection from the id `from` on that has any: 0, STATUS_ENOENT, -EIO. */
 int watch_record_next(struct store *store, uint64_t from, uint64_t *connection);
 
-/* Removes those of a connection from the serial `first` on, `limit` of them or all. */
-int watch_record_remove_some(struct store *store, uint64_t connection, uint64_t first, size_t limit);
+/* Removes those of a connection whose serials are from `first` to `last`, `limit` of them or all. If there are none, the turn
+ * stays as it was: without a change of the store, if it had none. */
+int watch_record_remove_some(struct store *store, uint64_t connection, uint64_t first, uint64_t last, size_t limit);
 
 /* Decodes a record, into which path and token then point, without NULs; false if it is not whole. */
 bool watch_record_decode(const void *key, size_t key_len, const void *bytes, size_t len, struct watch_record *out);

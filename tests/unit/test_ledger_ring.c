@@ -203,9 +203,8 @@ START_TEST(streams_can_go_on_from_where_another_has_left_them)
 	struct iovec buffers[4];
 	size_t len;
 
-	ledger_reset(&connection, 9);
-	ledger_start_at(&connection, 0xfffffff0, 500);
-	ledger_resume(&connection);
+	ledger_start_at(&connection, 9, 0xfffffff0, 500);
+	ck_assert_uint_eq(slot()->epoch, 9);
 	put_input("question", 8);
 	ck_assert_uint_eq(slot()->in_pos, 0xfffffff8);
 	ck_assert_mem_eq(ledger_input(&connection, &len), "question", 8);
@@ -421,10 +420,10 @@ static void begin_anew(struct server *server)
 	struct ring_page *page = &server->page;
 
 	ledger_reset(&connection, server->resets + 2);
-	ring_store(&page->req_cons, 0);
 	ring_store(&page->req_prod, 0);
 	ring_store(&page->rsp_cons, 0);
 	ring_store(&page->rsp_prod, 0);
+	ring_store(&page->req_cons, 0);
 	ledger_resume(&connection);
 	ring_store(&server->resets, server->resets + 1);
 }

@@ -84,13 +84,13 @@ START_TEST(some_of_a_connection_go_from_a_serial_on_and_no_others)
 		for (uint64_t serial = 1; serial <= 5; serial++)
 			ck_assert_int_eq(put(connection, serial), 0);
 	}
-	ck_assert_int_eq(watch_record_remove_some(scene.world.turn.store, 2, 2, 2), 0);
+	ck_assert_int_eq(watch_record_remove_some(scene.world.turn.store, 2, 2, UINT64_MAX, 2), 0);
 	for (uint64_t serial = 1; serial <= 5; serial++) {
 		ck_assert(is_there(1, serial));
 		ck_assert(is_there(2, serial) == (serial != 2 && serial != 3));
 		ck_assert(is_there(3, serial));
 	}
-	ck_assert_int_eq(watch_record_remove_some(scene.world.turn.store, 2, 5, 100), 0);
+	ck_assert_int_eq(watch_record_remove_some(scene.world.turn.store, 2, 5, UINT64_MAX, 100), 0);
 	ck_assert(is_there(2, 4));
 	ck_assert(!is_there(2, 5));
 	ck_assert(is_there(3, 1));
