@@ -397,8 +397,10 @@ PROTOCOL_TESTS += \
 	tests/integration/test_access \
 	tests/integration/test_xsa_access \
 	tests/integration/test_xsa_accounts \
+	tests/integration/test_xsa_memory \
 	tests/integration/test_thousand_guests \
-	tests/integration/test_xsa_rings
+	tests/integration/test_xsa_rings \
+	tests/integration/test_xsa_work
 GUESTS_SOURCES = tests/integration/guests.c tests/integration/guests.h
 tests_integration_test_access_SOURCES = tests/integration/test_access.c $(GUESTS_SOURCES)
 tests_integration_test_access_CPPFLAGS = $(TEST_CPPFLAGS)
@@ -413,9 +415,15 @@ tests_integration_test_thousand_guests_SOURCES = tests/integration/test_thousand
 	tests/integration/crowd.h $(GUESTS_SOURCES)
 tests_integration_test_thousand_guests_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_integration_test_thousand_guests_LDADD = $(TEST_LIBS)
+tests_integration_test_xsa_memory_SOURCES = tests/integration/test_xsa_memory.c $(GUESTS_SOURCES)
+tests_integration_test_xsa_memory_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_integration_test_xsa_memory_LDADD = $(TEST_LIBS)
 tests_integration_test_xsa_rings_SOURCES = tests/integration/test_xsa_rings.c $(GUESTS_SOURCES)
 tests_integration_test_xsa_rings_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_integration_test_xsa_rings_LDADD = $(TEST_LIBS)
+tests_integration_test_xsa_work_SOURCES = tests/integration/test_xsa_work.c $(GUESTS_SOURCES)
+tests_integration_test_xsa_work_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_integration_test_xsa_work_LDADD = $(TEST_LIBS)
 
 # ---- lxenstore-dump, beside the real daemon and without it ----
 DUMP_TESTS = \

@@ -336,3 +336,39 @@ void guests_await_idle(void)
 
 	guests_await(is_idle, &idleness, "the daemon sleeps");
 }
+
+/* ---- floods ---- */
+
+void guests_flood_init(struct guests_flood *flood, uint16_t domid, uint32_t type, const void *payload, size_t len, size_t n)
+{
+	const struct message_header header = {.type = type, .request_id = 77, .len = (uint32_t)len};
+
+	*flood = (struct guests_flood){.domid = domid, .len = sizeof(header) + len};
+	ck_assert_uint_le(flood->len, sizeof(flood->request));
+	memcpy(flood->request, &header, sizeof(header));
+	memcpy(flood->request + sizeof(header), payload, len);
+	flood->total = n * flood->len;
+}
+
+void guests_flood_put(struct guests_flood *flood)
+{
+	size_t put;
+
+	do {
+		size_t at = flood->sent % flood->len, left = flood->total - flood->sent;
+		size_t part = flood->len - at < left ? flood->len - at : left;
+		put = part ? guest_put(guests_ring(flood->domid), flood->request + at, part) : 0;
+		flood->sent += put;
+	} while (put);
+	guest_notify(guests_ring(flood->domid));
+}
+
+void guests_flood_take(struct guests_flood *flood)
+{
+	char bytes[GUEST_RING];
+	size_t n;
+
+	while ((n = guest_take(guests_ring(flood->domid), bytes, sizeof(bytes))) > 0)
+		flood->received += n;
+	guest_notify(guests_ring(flood->domid));
+}

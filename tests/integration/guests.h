@@ -88,3 +88,23 @@ void guests_await_idle(void);
 
 /* Waits until the daemon has written this to the error field of the guest's page: the guest is stopped. */
 void guests_await_error(uint16_t domid, uint32_t error);
+
+/*
+ * The same request over and over, for a guest that sends without waiting for answers.
+ */
+struct guests_flood {
+	uint16_t domid;
+	char request[64];
+	size_t len;
+	size_t sent, total; /* bytes */
+	size_t received;
+};
+
+/* `n`: how often. Replies bear the number 77. */
+void guests_flood_init(struct guests_flood *flood, uint16_t domid, uint32_t type, const void *payload, size_t len, size_t n);
+
+/* Puts what there is room for into the ring, in pieces of messages if need be. */
+void guests_flood_put(struct guests_flood *flood);
+
+/* Takes what has come, and forgets it. */
+void guests_flood_take(struct guests_flood *flood);
