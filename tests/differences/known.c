@@ -32,10 +32,12 @@ const struct known_difference known_differences[] = {
     {"special node that counts", "SET_PERMS of special nodes", true, explain_special_counted},
     {"event of a special node", "SET_PERMS of special nodes", false, explain_event_of_special},
     {"@releaseDomain for all", "`@releaseDomain`", false, explain_release_for_all},
+    {"texts of CONTROL", "texts of CONTROL", false, explain_control},
     {"generation", "generation count of DIRECTORY_PART", false, explain_generation},
     {"event of each watch", "two watches of one client with one token", false, explain_event_of_each_watch},
 
     {"entries for domains that are not there", "permissions of a domain that is not there", false, explain_dropped_entries},
+    {"stopped ring", "a connection that was stopped, then INTRODUCE", true, explain_stopped_ring},
     {"rights of the one before", "domid used again at once", true, explain_old_rights},
     {"introduction of domain 0", "INTRODUCE of domain 0", false, explain_introduction_of_own},
     {"order at RELEASE", "events of RELEASE", false, explain_order_of_release},

@@ -62,11 +62,23 @@ bool explain_stripped_entries(struct known_context *context)
 /* C tells a new domain from the old one by whether something was written between. */
 bool explain_old_rights(struct known_context *context)
 {
-	return is_of_guest(context) && answered_only(context, &context->ours, "ERROR EACCES\\0") &&
+	return is_of_guest(context) && answered_only(context, &context->ours, "ERROR EACCES\\0") && !is_error(&context->stock) &&
 	       context->history->domain[script_client_domid(context->step->client)].is_at_once && take_all(context);
 }
 
 /* ---- comings and goings ---- */
+
+static bool stops_ring(const struct known_context *context, const struct script_step *step)
+{
+	return step->verb == SCRIPT_ASK && step->client == context->step->client && step->len > MESSAGE_PAYLOAD_MAX;
+}
+
+/* For C it takes RELEASE and INTRODUCE, for us the latter. */
+bool explain_stopped_ring(struct known_context *context)
+{
+	return is_of_guest(context) && answered_only(context, &context->stock, "no answer") &&
+	       count_before(context, stops_ring) && take_all(context);
+}
 
 /* C 4.17 lets the channel of domain 0 be bound anew. */
 bool explain_introduction_of_own(struct known_context *context)

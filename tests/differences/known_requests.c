@@ -218,6 +218,27 @@ bool explain_special_in_transaction(struct known_context *context)
 
 /* ---- others ---- */
 
+/* Commands whose answer is words, or that are not the same ones. */
+bool explain_control(struct known_context *context)
+{
+	static const char *const commands[] = {"help", "quota", "quota-soft", "watches", "txn", "log"};
+	const char *command = context->step->payload, *argument = command + strlen(command) + 1;
+	bool has_argument = argument < command + context->step->len;
+
+	if (!asks(context, MESSAGE_CONTROL) || context->stock.n != 1 || context->ours.n != 1)
+		return false;
+	if (has_argument && !strcmp(command, "log"))
+		return false;
+	if (has_argument && !strcmp(argument, "set"))
+		return strspn(context->step->payload + context->step->len - 2, "0123456789") == 0 &&
+		       answered_only(context, &context->ours, "ERROR EINVAL\\0") && take_all(context);
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+		if (!strcmp(command, commands[i]))
+			return take_all(context);
+	}
+	return false;
+}
+
 /* C's count changes with every change of the node, ours with those of its children. The names are the same. */
 bool explain_generation(struct known_context *context)
 {

@@ -20,7 +20,7 @@
 #include "wire/message.h"
 #include "xensim/guest.h"
 
-enum { SLICE_MS = 50, SLICES = 400, OXENSTORED_SLICES = 40, NO_SUCH_TRANSACTION = 0x7fffffff };
+enum { SLICE_MS = 50, SLICES = 400, FEW_SLICES = 40, NO_SUCH_TRANSACTION = 0x7fffffff };
 
 struct transaction_name {
 	unsigned client;
@@ -47,11 +47,13 @@ struct connection {
 };
 
 struct session {
+	enum sim_daemon which;
 	struct sim *sim;
 	struct daemon daemon;
 	unsigned patience; /* slices; oxenstored leaves some requests unanswered, and need not be waited for as long */
 	struct connection connections[SCRIPT_CLIENTS];
-	struct client *observer; /* of the socket; asks harmless questions only */
+	bool stopped[SCRIPT_CLIENTS]; /* C xenstored may go on not to listen to this one, and is not waited for as long */
+	struct client *observer;      /* of the socket; asks harmless questions only */
 	struct transaction_name *names;
 	struct generation *generations;
 	const struct script_step *step; /* begun */
@@ -387,11 +389,11 @@ static bool is_dead(const struct session *session)
 }
 
 /* The next message. A ring does not tell that the daemon has died, hence the slices. */
-static int receive(const struct session *session, struct client *client, struct client_message *out)
+static int receive(const struct session *session, struct client *client, unsigned patience, struct client_message *out)
 {
 	int error = -ETIME;
 
-	for (unsigned i = 0; i < session->patience && error == -ETIME; i++) {
+	for (unsigned i = 0; i < patience && error == -ETIME; i++) {
 		error = client_receive(client, out);
 		if (error == -ETIME && is_dead(session))
 			error = -EPIPE;
@@ -403,9 +405,10 @@ static int receive(const struct session *session, struct client *client, struct 
 static void receive_until(struct session *session, struct record *record, unsigned client, uint32_t request, bool keep)
 {
 	struct client_message message;
+	unsigned patience = session->stopped[client] ? FEW_SLICES : session->patience;
 
 	for (;;) {
-		int error = receive(session, session->connections[client].client, &message);
+		int error = receive(session, session->connections[client].client, patience, &message);
 		if (error) {
 			add_loss(session, record, client, error);
 			return;
@@ -430,7 +433,8 @@ static void observe(struct session *session)
 	uint32_t id;
 
 	for (unsigned i = 0; i < 2 && !session->over; i++)
-		session->over = ask_harmless(session->observer, &id) || receive(session, session->observer, &message);
+		session->over =
+		    ask_harmless(session->observer, &id) || receive(session, session->observer, session->patience, &message);
 }
 
 static bool succeeded(const struct session *session)
@@ -483,6 +487,7 @@ static void receive_answer(struct session *session, const struct script_step *st
 		snprintf(text, sizeof(text), "ring error %u", (unsigned)guest_page(connection->guest)->error);
 		add_text(&session->record, step->client, text);
 		connection->mute = true;
+		session->stopped[step->client] = session->which == SIM_XENSTORED;
 	}
 }
 
@@ -567,7 +572,8 @@ int session_open(enum sim_daemon which, char *const options[], struct session **
 	struct session *session = calloc(1, sizeof(*session));
 
 	need(!!session, "memory");
-	session->patience = which == SIM_OXENSTORED ? OXENSTORED_SLICES : SLICES;
+	session->which = which;
+	session->patience = which == SIM_OXENSTORED ? FEW_SLICES : SLICES;
 	int error = start(session, which, (const char *const *)options);
 	if (error)
 		session_close(session);

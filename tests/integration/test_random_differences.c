@@ -116,9 +116,11 @@ static void print_figures(const struct progress *progress)
 		duel_result_add(&sum, &progress->sums[i]);
 	printf("# %zu steps of %" PRIu64 " scripts were answered as by xenstored, or in a known other way:\n", sum.compared,
 	       progress->scripts);
+	printf("#    times  oxenstored as xenstored\n");
 	for (size_t i = 0; i < n_known_differences; i++)
-		printf("#   %6u times: %s\n", sum.uses[i], known_differences[i].name);
-	printf("# oxenstored answered %zu of %zu steps as xenstored did\n", sum.third_same, sum.third_compared);
+		printf("#   %6u   %6u   %s\n", sum.uses[i], sum.agreed[i], known_differences[i].name);
+	printf("# every %dth script was played on oxenstored too; it answered %zu of %zu steps as xenstored did\n", THIRD_EVERY,
+	       sum.third_same, sum.third_compared);
 	fflush(stdout);
 }
 
