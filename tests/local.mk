@@ -485,6 +485,7 @@ DIFFERENCES_SOURCES = \
 	tests/differences/known_entries.c tests/differences/known_entries.h \
 	tests/differences/known_requests.c \
 	tests/differences/known_transactions.c \
+	tests/differences/numbers.c tests/differences/numbers.h \
 	tests/differences/player.c tests/differences/player.h \
 	tests/differences/record.c tests/differences/record.h \
 	tests/differences/script.c tests/differences/script.h \

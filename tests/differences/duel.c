@@ -69,7 +69,7 @@ static void differ(struct duel *duel, const struct script_step *step, const char
 /* Lets the table take out what it knows. `third`: did what the stock daemon did. */
 static void explain(struct duel *duel, struct known_context *context, bool third)
 {
-	for (size_t i = 0; i < n_known_differences; i++) {
+	for (size_t i = 0; i < n_known_differences && !record_equal(&context->stock, &context->ours); i++) {
 		if (!known_differences[i].explain(context))
 			continue;
 		duel->result->uses[i]++;

@@ -3,9 +3,9 @@
  * Plays scripts on the three daemons and shows what each of them had to say, step by step, for who writes scripts or wonders
  * about a difference:
  *
- *	play [-o] FILE...	-o: only steps with a difference
+ *	play [-o] FILE...	-o: only where xenstored and lxenstored differ
  *
- * Transactions are run again after EAGAIN, as everywhere here; what they are told is shown as it was told first.
+ * Transactions are not run again after EAGAIN.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,19 +33,27 @@ static char *read_file(const char *path)
 	return text;
 }
 
+static void show_lines(const struct record *record, unsigned indent)
+{
+	for (size_t i = 0; i < record->n; i++)
+		printf("%*s%s\n", (int)indent, "", record->lines[i]);
+}
+
 static void show(const struct script_step *step, const struct record records[DAEMONS], bool only_differences)
 {
-	bool same = record_equal(&records[0], &records[1]);
+	bool all_same = true;
 
-	if (same && only_differences)
+	for (unsigned i = 1; i < DAEMONS; i++)
+		all_same &= record_equal(&records[0], &records[i]);
+	if (only_differences && record_equal(&records[0], &records[1]))
 		return;
 	printf("%4u %s\n", step->line, step->text);
 	for (unsigned i = 0; i < DAEMONS; i++) {
-		if (i && record_equal(&records[i], &records[0]))
-			continue;
-		printf("       %s%s\n", names[i], i || same ? ":" : ": (xenstored and lxenstored differ)");
-		for (size_t line = 0; line < records[i].n; line++)
-			printf("          %s\n", records[i].lines[line]);
+		if (!all_same)
+			printf("       %s:\n", names[i]);
+		show_lines(&records[i], all_same ? 7 : 10);
+		if (all_same)
+			break;
 	}
 }
 

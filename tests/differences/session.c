@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Clients are opened when a step first names them, those of guests when INTRODUCE succeeds. Numbers that only mean something
- * to one daemon (of transactions, generations, the arguments of INTRODUCE) are kept here, so that steps and records have none.
+ * to this daemon go into requests and out of answers here, so that steps and records have none.
  */
 #include "differences/session.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -13,30 +12,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <utlist.h>
 
 #include "differences/arguments.h"
+#include "differences/numbers.h"
 #include "support/client.h"
 #include "wire/message.h"
 #include "xensim/guest.h"
 
-enum { SLICE_MS = 50, SLICES = 400, FEW_SLICES = 40, NO_SUCH_TRANSACTION = 0x7fffffff };
-
-struct transaction_name {
-	unsigned client;
-	char name[SCRIPT_NAME];
-	uint32_t id;
-	struct transaction_name *next;
-};
-
-/* The generation count that DIRECTORY_PART last gave. */
-struct generation {
-	unsigned client; /* where it matters */
-	char transaction[SCRIPT_NAME];
-	char *path; /* as it was given */
-	char *value;
-	struct generation *next;
-};
+enum { SLICE_MS = 50, SLICES = 400, FEW_SLICES = 40 };
 
 struct connection {
 	struct client *client; /* NULL: none */
@@ -54,8 +37,7 @@ struct session {
 	struct connection connections[SCRIPT_CLIENTS];
 	bool stopped[SCRIPT_CLIENTS]; /* C xenstored may go on not to listen to this one, and is not waited for as long */
 	struct client *observer;      /* of the socket; asks harmless questions only */
-	struct transaction_name *names;
-	struct generation *generations;
+	struct numbers numbers;
 	const struct script_step *step; /* begun */
 	uint32_t request;		/* its id; 0: nothing was sent */
 	struct record record;		/* of the client that asked */
@@ -91,121 +73,19 @@ static void add_text(struct record *record, unsigned client, const char *text)
 	add_line(record, &line);
 }
 
-/* ---- numbers with a meaning ---- */
-
-static struct transaction_name *find_name(const struct session *session, unsigned client, const char *name)
-{
-	struct transaction_name *at;
-
-	LL_FOREACH (session->names, at) {
-		if (at->client == client && !strcmp(at->name, name))
-			return at;
-	}
-	return NULL;
-}
-
-static uint32_t transaction_id(const struct session *session, const struct script_step *step)
-{
-	const struct transaction_name *name = find_name(session, step->client, step->transaction);
-
-	if (!*step->transaction)
-		return 0;
-	if (isdigit((unsigned char)*step->transaction))
-		return (uint32_t)strtoul(step->transaction, NULL, 10);
-	return name ? name->id : NO_SUCH_TRANSACTION;
-}
-
-void session_forget_transaction(struct session *session, unsigned client, const char *name)
-{
-	struct transaction_name *at = find_name(session, client, name);
-
-	if (at) {
-		LL_DELETE(session->names, at);
-		free(at);
-	}
-}
-
-bool session_knows_transaction(const struct session *session, unsigned client, const char *name)
-{
-	return find_name(session, client, name);
-}
-
-/* The reply to START: digits and a NUL. */
-static bool is_number(const char *text, size_t len)
-{
-	return len > 1 && strspn(text, "0123456789") == len - 1 && !text[len - 1];
-}
-
-/* What the generation count of this reply is to the one before it. */
-static const char *compare_generation(struct session *session, const struct script_step *step, const char *value)
-{
-	struct generation *at;
-	bool of_client = *step->payload != '/' || *step->transaction;
-	unsigned client = of_client ? step->client : SCRIPT_CLIENTS;
-
-	LL_FOREACH (session->generations, at) {
-		if (at->client != client || strcmp(at->transaction, step->transaction) != 0 ||
-		    strcmp(at->path, step->payload) != 0)
-			continue;
-		bool same = !strcmp(at->value, value);
-		free(at->value);
-		need(!!(at->value = strdup(value)), "memory");
-		return same ? "<same>" : "<changed>";
-	}
-	at = calloc(1, sizeof(*at));
-	need(!!at && !!(at->path = strdup(step->payload)) && !!(at->value = strdup(value)), "memory");
-	at->client = client;
-	strcpy(at->transaction, step->transaction);
-	LL_PREPEND(session->generations, at);
-	return "<first>";
-}
-
-/* Those that this client has seen in this transaction; NULL: all. */
-static void forget_generations(struct session *session, unsigned client, const char *transaction)
-{
-	struct generation *at, *next;
-
-	LL_FOREACH_SAFE (session->generations, at, next) {
-		if (transaction && (at->client != client || strcmp(at->transaction, transaction) != 0))
-			continue;
-		LL_DELETE(session->generations, at);
-		free(at->path);
-		free(at->value);
-		free(at);
-	}
-}
-
-static void name_transaction(struct session *session, const struct script_step *step, const char *number)
-{
-	struct transaction_name *name = calloc(1, sizeof(*name));
-
-	need(!!name, "memory");
-	session_forget_transaction(session, step->client, step->starts);
-	forget_generations(session, step->client, step->starts);
-	name->client = step->client;
-	strcpy(name->name, step->starts);
-	name->id = (uint32_t)strtoul(number, NULL, 10);
-	LL_PREPEND(session->names, name);
-}
-
 /* ---- messages ---- */
 
 /* The payload of the step's own reply. */
 static void show_reply(struct session *session, const struct client_message *message, struct buffer *line)
 {
 	const struct script_step *step = session->step;
-	size_t len = message->header.len, digits = strspn(message->payload, "0123456789") + 1;
+	size_t len = message->header.len, shown = 0;
 
-	if (message->header.type == MESSAGE_TRANSACTION_START && *step->starts && is_number(message->payload, len)) {
-		name_transaction(session, step, message->payload);
-		buffer_printf(line, "<%s>", step->starts);
-	} else if (message->header.type == MESSAGE_DIRECTORY_PART && digits <= len && is_number(message->payload, digits)) {
-		bool odd = arguments_have_bad_number(step);
-		buffer_printf(line, "%s\\0", odd ? "<any>" : compare_generation(session, step, message->payload));
-		script_show(message->payload + digits, len - digits, line);
-	} else {
-		script_show(message->payload, len, line);
-	}
+	if (message->header.type == MESSAGE_TRANSACTION_START)
+		shown = numbers_show_start(&session->numbers, step, message->payload, len, line);
+	else if (message->header.type == MESSAGE_DIRECTORY_PART)
+		shown = numbers_show_generation(&session->numbers, step, message->payload, len, line);
+	script_show(message->payload + shown, len - shown, line);
 }
 
 /* "s1 READ hello"; numbers of the header that are not what they should be come in front. */
@@ -213,7 +93,7 @@ static void add_message(struct session *session, struct record *record, unsigned
 {
 	bool is_event = message->header.type == MESSAGE_WATCH_EVENT;
 	const struct script_step *step = session->step;
-	uint32_t transaction = is_event ? 0 : transaction_id(session, step);
+	uint32_t transaction = is_event ? 0 : numbers_transaction(&session->numbers, step);
 	const char *type = message_type_name(message->header.type);
 	char name[SCRIPT_NAME];
 	struct buffer line;
@@ -245,11 +125,7 @@ static void close_connection(struct session *session, unsigned client)
 	client_close(connection->client);
 	guest_detach(connection->guest);
 	*connection = (struct connection){0};
-	for (struct transaction_name *at = session->names, *next; at; at = next) {
-		next = at->next;
-		if (at->client == client)
-			session_forget_transaction(session, client, at->name);
-	}
+	numbers_forget_client(&session->numbers, client);
 }
 
 /* After something went wrong with it. */
@@ -325,7 +201,7 @@ static int send_too_long(struct session *session, const struct script_step *step
 {
 	struct connection *connection = &session->connections[step->client];
 	struct message_header header = {
-	    .type = step->type, .transaction_id = transaction_id(session, step), .len = (uint32_t)step->len};
+	    .type = step->type, .transaction_id = numbers_transaction(&session->numbers, step), .len = (uint32_t)step->len};
 
 	return client_send_bytes(connection->client, &header, sizeof(header));
 }
@@ -343,8 +219,8 @@ static void ask(struct session *session, const struct script_step *step)
 	if (step->len > MESSAGE_PAYLOAD_MAX)
 		error = send_too_long(session, step);
 	else
-		error = client_send(connection->client, step->type, transaction_id(session, step), payload.bytes, payload.len,
-				    &session->request);
+		error = client_send(connection->client, step->type, numbers_transaction(&session->numbers, step), payload.bytes,
+				    payload.len, &session->request);
 	buffer_deinit(&payload);
 	if (error) {
 		session->request = 0;
@@ -591,9 +467,19 @@ void session_close(struct session *session)
 	client_close(session->observer);
 	sim_free(session->sim);
 	daemon_deinit(&session->daemon);
-	forget_generations(session, 0, NULL);
+	numbers_deinit(&session->numbers);
 	record_clear(&session->record);
 	free(session);
+}
+
+void session_forget_transaction(struct session *session, unsigned client, const char *name)
+{
+	numbers_forget_transaction(&session->numbers, client, name);
+}
+
+bool session_knows_transaction(const struct session *session, unsigned client, const char *name)
+{
+	return numbers_know_transaction(&session->numbers, client, name);
 }
 
 bool session_is_over(const struct session *session)
