@@ -51,6 +51,7 @@ const struct known_difference known_differences[] = {
     {"snapshot", "what a transaction reads", false, explain_snapshot},
     {"nothing to change", "transaction that has nothing to change", true, explain_nothing_changed},
     {"node quota in a transaction", "quota reached inside a transaction", false, explain_nodes_in_transaction},
+    {"room made in a transaction", "quota reached inside a transaction", true, explain_room_in_transaction},
     {"end without room", "quota reached inside a transaction", true, explain_end_without_room},
     {"run again among other domains", "domain that ends during a transaction", true, explain_other_domains},
     {"changed, then removed", "events of a transaction", false, explain_changed_then_removed},

@@ -54,6 +54,7 @@ bool explain_changed_then_removed(struct known_context *context);
 bool explain_rights_at_end(struct known_context *context);
 bool explain_order_of_events(struct known_context *context);
 bool explain_nodes_in_transaction(struct known_context *context);
+bool explain_room_in_transaction(struct known_context *context);
 bool explain_end_without_room(struct known_context *context);
 
 /* known_requests.c */

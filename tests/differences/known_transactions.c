@@ -69,24 +69,17 @@ static bool is_removal_of(const struct script_step *step, const char *path, bool
 	return step->type == MESSAGE_RM && arguments_is_below(path, top) && (itself || strcmp(path, top) != 0);
 }
 
-static bool is_of(const struct script_step *step, const char *path)
-{
-	char other[ARGUMENTS_PATH];
-
-	arguments_path(step, other);
-	return !strcmp(path, other);
-}
-
-/* The event's node was changed in the transaction, and so was one above it: removed. */
+/* The event's node, or one below it, was changed in the transaction, and one above it removed. */
 static bool was_changed_and_removed(const struct known_context *context, const char *line)
 {
 	const struct tale *tale = context->our_tale;
-	char path[ARGUMENTS_PATH];
+	char path[ARGUMENTS_PATH], other[ARGUMENTS_PATH];
 	bool changed = false, removed = false;
 
 	event_path(line, path);
 	for (size_t i = 0; i < tale->n; i++) {
-		changed |= is_of(tale->steps[i].step, path);
+		arguments_path(tale->steps[i].step, other);
+		changed |= arguments_is_below(other, path);
 		removed |= is_removal_of(tale->steps[i].step, path, false);
 	}
 	return changed && removed;
@@ -195,6 +188,17 @@ bool explain_nodes_in_transaction(struct known_context *context)
 	return ((makes && answered_only(context, &context->ours, "ERROR ENOSPC\\0") && is_ok(&context->stock)) ||
 		(has_failed && context->our_tale->again)) &&
 	       take_all(context);
+}
+
+/* It takes no notice of nodes that a transaction has removed before. */
+bool explain_room_in_transaction(struct known_context *context)
+{
+	bool makes = asks(context, MESSAGE_WRITE) || asks(context, MESSAGE_MKDIR), removes = false;
+
+	for (size_t i = 0; is_inside(context) && i < context->our_tale->n; i++)
+		removes |= context->our_tale->steps[i].step->type == MESSAGE_RM;
+	return removes && makes && is_of_guest(context) && nodes_made(context) >= limit_of(context, "-E", 1000) &&
+	       answered_only(context, &context->stock, "ERROR ENOSPC\\0") && is_ok(&context->ours) && take_all(context);
 }
 
 /* It refuses the last node, too, that there could be. */
