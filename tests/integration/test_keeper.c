@@ -99,6 +99,21 @@ static void await_another(pid_t before)
 	ck_abort_msg("no other daemon was started");
 }
 
+/* The keeper looks after the daemon from the moment that this one says that it serves, which the pid file tells. */
+static void await_serving(void)
+{
+	const struct timespec pause = {.tv_nsec = 5000000};
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/xenstored.pid", kept.directory);
+	for (int i = 0; i < SOON_MS / 5; i++) {
+		if (!access(path, F_OK))
+			return;
+		nanosleep(&pause, NULL);
+	}
+	ck_abort_msg("there is no pid file");
+}
+
 /* ---- tests ---- */
 
 START_TEST(a_client_keeps_its_connection_and_its_watch_when_the_daemon_is_killed)
@@ -194,6 +209,7 @@ START_TEST(a_daemon_that_hangs_is_replaced)
 	struct client *client = expect_client(&kept);
 	pid_t before = daemon_of_keeper();
 
+	await_serving();
 	kill(before, SIGSTOP);
 	expect_write(client, 0, "/a", "1");
 	await_another(before);
