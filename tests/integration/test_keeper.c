@@ -24,6 +24,21 @@ enum { KILLS = 60, BURST = 40, SOON_MS = 60000 };
 static struct daemon kept; /* pid is the keeper's */
 static struct random numbers;
 
+/* The keeper looks after the daemon from the moment that this one says that it serves, which the pid file tells. */
+static void await_serving(void)
+{
+	const struct timespec pause = {.tv_nsec = 5000000};
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/xenstored.pid", kept.directory);
+	for (int i = 0; i < SOON_MS / 5; i++) {
+		if (!access(path, F_OK))
+			return;
+		nanosleep(&pause, NULL);
+	}
+	ck_abort_msg("there is no pid file");
+}
+
 static void start(void)
 {
 	const char *words[] = {getenv("LXENSTORED"), "-N", "--no-xen", "--restart-pause", "0", "--store", NULL, NULL};
@@ -31,6 +46,7 @@ static void start(void)
 	expect_place(&kept);
 	words[6] = kept.store;
 	ck_assert_int_eq(daemon_run(&kept, words, NULL, NULL, NULL), 0);
+	await_serving();
 	random_begin(&numbers, "KEEPER_SEED");
 }
 
@@ -97,21 +113,6 @@ static void await_another(pid_t before)
 		nanosleep(&pause, NULL);
 	}
 	ck_abort_msg("no other daemon was started");
-}
-
-/* The keeper looks after the daemon from the moment that this one says that it serves, which the pid file tells. */
-static void await_serving(void)
-{
-	const struct timespec pause = {.tv_nsec = 5000000};
-	char path[128];
-
-	snprintf(path, sizeof(path), "%s/xenstored.pid", kept.directory);
-	for (int i = 0; i < SOON_MS / 5; i++) {
-		if (!access(path, F_OK))
-			return;
-		nanosleep(&pause, NULL);
-	}
-	ck_abort_msg("there is no pid file");
 }
 
 /* ---- tests ---- */
@@ -209,7 +210,6 @@ START_TEST(a_daemon_that_hangs_is_replaced)
 	struct client *client = expect_client(&kept);
 	pid_t before = daemon_of_keeper();
 
-	await_serving();
 	kill(before, SIGSTOP);
 	expect_write(client, 0, "/a", "1");
 	await_another(before);
