@@ -540,4 +540,4 @@ tests_xen_guest_CFLAGS = $(WARNING_CFLAGS)
 tests_xen_guest_LDFLAGS = -static
 EXTRA_DIST += tests/support/fetch-packages.sh tests/xen/README.md tests/xen/boots tests/xen/dom0-init.sh tests/xen/explained-differences.sed \
 	tests/xen/image.sh tests/xen/library.sh tests/xen/run-scenario.sh tests/xen/run.sh \
-	tests/xen/scenarios/crash.sh tests/xen/scenarios/life.sh tests/xen/scenarios/save.sh tests/xen/scenarios/ten.sh
+	tests/xen/scenarios/crash.sh tests/xen/scenarios/kill.sh tests/xen/scenarios/life.sh tests/xen/scenarios/save.sh tests/xen/scenarios/ten.sh
