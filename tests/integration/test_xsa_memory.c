@@ -458,7 +458,7 @@ START_TEST(xsa_416_cve_2022_42319_what_requests_need_for_a_while_is_given_back_t
 	waits = queued();
 	for (uint16_t domid = FIRST; domid < LAST; domid++) {
 		struct guests_flood flood;
-		guests_flood_init(&flood, domid, MESSAGE_DIRECTORY, "/d", sizeof("/d"), REPLIES);
+		guests_flood_init(&flood, domid, MESSAGE_DIRECTORY_PART, "/d\0000", sizeof("/d\0000"), REPLIES);
 		for (int i = 0; i < 10; i++) {
 			guests_flood_put(&flood);
 			guests_served(second);
