@@ -174,20 +174,32 @@ static size_t nodes_made(const struct known_context *context)
 	return n;
 }
 
+/* Has ours been refused a node before, in this transaction, that C has given? */
+static bool has_been_refused(const struct known_context *context)
+{
+	for (size_t i = 0; i < context->our_tale->n && i < context->stock_tale->n; i++) {
+		if (context->our_tale->steps[i].step >= context->step)
+			return false;
+		if (answered_only(context, &context->our_tale->steps[i].record, "ERROR ENOSPC\\0") &&
+		    is_ok(&context->stock_tale->steps[i].record))
+			return true;
+	}
+	return false;
+}
+
 /*
  * C 4.17 counts the nodes that a transaction makes when it ends, before it looks for conflicts, and refuses all of it then: so
- * ours may have to be run again where C's has already failed.
+ * ours is refused nodes that C's can read meanwhile, and may have to be run again where C's has already failed.
  */
 bool explain_nodes_in_transaction(struct known_context *context)
 {
 	bool makes = asks(context, MESSAGE_WRITE) || asks(context, MESSAGE_MKDIR);
-	bool has_failed = !context->stock_tale || (!context->stock_tale->again && !context->stock_tale->committed);
 
 	if (!is_inside(context) || !is_of_guest(context) || nodes_made(context) < limit_of(context, "-E", 1000))
 		return false;
-	return ((makes && answered_only(context, &context->ours, "ERROR ENOSPC\\0") && is_ok(&context->stock)) ||
-		(has_failed && context->our_tale->again)) &&
-	       take_all(context);
+	bool is_refused = makes && answered_only(context, &context->ours, "ERROR ENOSPC\\0") && is_ok(&context->stock);
+	bool has_failed = !context->stock_tale->again && !context->stock_tale->committed;
+	return (is_refused || has_been_refused(context) || (has_failed && context->our_tale->again)) && take_all(context);
 }
 
 /* It takes no notice of nodes that a transaction has removed before. */

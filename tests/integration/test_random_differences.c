@@ -77,7 +77,7 @@ static bool play_one(uint64_t seed, bool with_third, struct duel_result *sum)
 	error = duel_play(&script, NULL, with_third, &result);
 	bool good = !error && !result.differs;
 	if (error)
-		printf("# a daemon cannot be started: %s\n", strerror(-error));
+		fprintf(stderr, "# a daemon cannot be started: %s\n", strerror(-error));
 	if (!error && result.differs) {
 		printf("# DIFFERENCES_SEED=%" PRIu64 " DIFFERENCES=1: a difference\n# %s", seed, result.story);
 		print_smallest(&script, result.step);
