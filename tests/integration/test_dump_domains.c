@@ -394,6 +394,7 @@ START_TEST(of_a_domain_that_died_nothing_is_left)
 	make_guests(guests);
 	ck_assert_int_eq(sim_destroy(sim, 5), 0);
 	expect_event(client, "@releaseDomain", "gone");
+	expect_sound(client); /* the records of its watches go with the turn after that of its death */
 	expect_quiet(DUMP("--domains", "--owners", "--watches"));
 	ck_assert_ptr_null(strstr(dump.output, "domain 5"));
 	ck_assert_ptr_null(strstr(dump.output, "target"));
