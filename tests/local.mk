@@ -236,6 +236,7 @@ tests_unit_test_control_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_control_LDADD = $(TEST_LIBS)
 tests_unit_test_events_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_events_LDADD = $(TEST_LIBS)
+tests_unit_test_events_LDFLAGS = -Wl,--wrap=node_look
 tests_unit_test_faults_SOURCES = tests/unit/test_faults.c \
 	tests/support/fault.c tests/support/fault.h \
 	tests/support/play.c tests/support/play.h

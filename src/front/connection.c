@@ -6,7 +6,8 @@
  * at its end.
  *
  * A client that does not read is not read either: past CONNECTION_QUEUED_HIGH bytes of output its requests wait in the ledger and
- * outside. A client that sends much runs REQUESTS_PER_TURN of its requests, then the others have theirs.
+ * outside. A client that sends much runs REQUESTS_PER_TURN of its requests, or as many as change CHANGES_PER_TURN nodes, then the
+ * others have theirs.
  */
 #include "front/connection.h"
 
@@ -16,7 +17,7 @@
 #include "request/release.h"
 #include "request/unread.h"
 
-enum { REQUESTS_PER_TURN = 64, CONNECTIONS_PER_TURN = 64 };
+enum { REQUESTS_PER_TURN = 64, CHANGES_PER_TURN = 256, CONNECTIONS_PER_TURN = 64 };
 
 static const double retry_seconds = 0.05; /* while the ledger's room is used up, or somebody's limits are */
 
@@ -170,8 +171,9 @@ static bool may_go_on(struct connection *connection)
 static bool run_requests(struct connection *connection)
 {
 	struct turn *turn = connection->front->turn;
+	uint64_t changes = turn->store->generation + CHANGES_PER_TURN;
 
-	for (int i = 0; i < REQUESTS_PER_TURN; i++) {
+	for (int i = 0; i < REQUESTS_PER_TURN && turn->store->generation < changes; i++) {
 		if (!turn_run_next(turn, &connection->client))
 			return !connection->client.out_of_room;
 		if (connection->client.broken) {

@@ -113,21 +113,27 @@ static int may_read_parent(struct turn *turn, const struct caller *caller, const
 	return permissions_for(node.permissions, node.n_permissions, caller) & PERMISSION_READ;
 }
 
+static int may_know(void *context, const struct watch_owner *owner)
+{
+	const struct delivery *delivery = context;
+	const struct change *change = delivery->change;
+	const struct client *client = owner->context;
+	const struct caller *caller = &client->domain->caller;
+
+	if (caller->privileged || may_read(caller, &change->now) || may_read(caller, &change->before))
+		return true;
+	return may_read_parent(delivery->turn, caller, change);
+}
+
 static int hit(void *context, struct watch *watch)
 {
-	struct delivery *delivery = context;
+	const struct delivery *delivery = context;
 	const struct change *change = delivery->change;
-	/* Who asked for depth is told which domain it is. */
-	if (change->of_all_domains && watch->depth >= 0)
-		return 0;
-	const struct caller *caller = &client_of(watch)->domain->caller;
-	int allowed = caller->privileged || may_read(caller, &change->now) || may_read(caller, &change->before);
 
-	if (!allowed)
-		allowed = may_read_parent(delivery->turn, caller, change);
-	if (allowed > 0)
+	/* Who asked for depth is told which domain it is. */
+	if (!change->of_all_domains || watch->depth < 0)
 		append(delivery->turn, watch, &change->path);
-	return allowed < 0 ? allowed : 0;
+	return 0;
 }
 
 int events_append(struct turn *turn, const struct changes *changes)
@@ -138,7 +144,7 @@ int events_append(struct turn *turn, const struct changes *changes)
 		return 0;
 	for (const struct change *change = changes->first; change && !fault; change = change->next) {
 		struct delivery delivery = {turn, change};
-		fault = watch_match(turn->watches, &change->path, change->exact, hit, &delivery);
+		fault = watch_match(turn->watches, &change->path, change->exact, may_know, hit, &delivery);
 	}
 	return fault;
 }

@@ -231,7 +231,8 @@ static int operation_set_perms(struct request *request, struct reply *reply)
 	size_t len = reader_left(&request->arguments);
 	const char *text = reader_bytes(&request->arguments, len);
 	result = permissions_parse(text, len, permissions, sizeof(permissions) / sizeof(permissions[0]), &n);
-	if (!result)
+	/* Xen is not asked about more than there may be. */
+	if (!result && n <= domain_limit(request->client->domain, QUOTA_NODE_PERMISSIONS))
 		result = drop_unknown_domains(request, permissions, &n);
 	return result ? result : tree_set_permissions(&request->tree, &path, permissions, n);
 }

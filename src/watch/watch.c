@@ -47,6 +47,7 @@ struct watch_index {
 	struct watch_node *specials; /* parent of "@..." */
 	struct watch_owner *departed;
 	uint64_t last_serial;
+	uint64_t matches; /* counts them */
 	size_t n_watches;
 };
 
@@ -213,10 +214,15 @@ static struct watch_entry *entry_new(struct watch_owner *owner, const struct pat
 	return entry;
 }
 
-/* Bytes of memory, but for the node, which may be shared. */
+/* Bytes of memory, with a node for each component of the path, as if it shared none. */
 static size_t entry_size(const struct watch_entry *entry)
 {
-	return offsetof(struct watch_entry, key_owner) + entry->key_len;
+	size_t n_nodes = 1;
+
+	for (size_t i = 1; i < entry->watch.path_len; i++)
+		n_nodes += entry->texts[i] == '/';
+	return offsetof(struct watch_entry, key_owner) + entry->key_len + n_nodes * sizeof(struct watch_node) +
+	       entry->watch.path_len;
 }
 
 static uint32_t entry_hash(const struct watch_index *index, const struct watch_entry *entry)
@@ -435,38 +441,59 @@ size_t watch_count(const struct watch_index *index)
 /* ---- matching ---- */
 
 struct hits {
+	watch_may *may;
+	void *context;
+	uint64_t match;
 	struct watch **watches;
 	size_t n, capacity;
 	struct watch *on_stack[HITS_ON_STACK];
 };
 
-static bool hits_grow(struct hits *hits)
+static int hits_grow(struct hits *hits)
 {
 	bool was_on_stack = hits->watches == hits->on_stack;
 	struct watch **grown = realloc(was_on_stack ? NULL : hits->watches, 2 * hits->capacity * sizeof(struct watch *));
 
 	if (!grown)
-		return false;
+		return -ENOMEM;
 	if (was_on_stack)
 		memcpy(grown, hits->on_stack, sizeof(hits->on_stack));
 	hits->watches = grown;
 	hits->capacity *= 2;
-	return true;
+	return 0;
+}
+
+/* Positive if the owner's watches may fire. However many it has, it is asked once. */
+static int owner_may(const struct hits *hits, struct watch_owner *owner)
+{
+	if (owner->asked_in != hits->match) {
+		int may = hits->may(hits->context, owner);
+		if (may < 0)
+			return may;
+		owner->asked_in = hits->match;
+		owner->may_fire = may;
+	}
+	return owner->may_fire;
 }
 
 /* The watches of a node that fire for a change `levels` below it; `asked`: only if they ask for a depth. */
-static bool hits_add(struct hits *hits, const struct watch_node *node, int levels, bool asked)
+static int hits_add(struct hits *hits, const struct watch_node *node, int levels, bool asked)
 {
 	struct watch *watch;
 
 	DL_FOREACH2 (node->watches, watch, node_next) {
 		if (!is_in_force(watch) || (watch->depth < 0 ? asked : levels > watch->depth))
 			continue;
-		if (hits->n == hits->capacity && !hits_grow(hits))
-			return false;
+		int result = owner_may(hits, watch->owner);
+		if (!result)
+			continue;
+		if (result > 0)
+			result = hits->n == hits->capacity ? hits_grow(hits) : 0;
+		if (result)
+			return result;
 		hits->watches[hits->n++] = watch;
 	}
-	return true;
+	return 0;
 }
 
 static int by_registration(const void *left, const void *right)
@@ -490,39 +517,43 @@ static int count_levels(const struct path *path)
 }
 
 /* All watches on the way from the root to the path. "@x/<domid>" fires what is set on "@x" only if that asks for depth. */
-static bool collect(const struct watch_index *index, const struct path *path, struct hits *hits)
+static int collect(const struct watch_index *index, const struct path *path, struct hits *hits)
 {
 	struct steps steps = steps_begin(index, path);
 	bool is_special = path_is_special(path);
 	int levels = count_levels(path);
 	struct node_key key;
+	int result = is_special ? 0 : hits_add(hits, steps.node, levels--, false);
 
-	if (!is_special && !hits_add(hits, steps.node, levels--, false))
-		return false;
-	for (; steps_next(&steps, &key); levels--) {
+	for (; !result && steps_next(&steps, &key); levels--) {
 		steps.node = find_child(index, &key);
 		if (!steps.node)
-			return true;
-		if (!hits_add(hits, steps.node, levels, is_special && levels))
-			return false;
+			return 0;
+		result = hits_add(hits, steps.node, levels, is_special && levels);
 	}
-	return true;
+	return result;
 }
 
-int watch_match(struct watch_index *index, const struct path *path, bool exact, watch_hit *hit, void *context)
+static int collect_exactly(const struct watch_index *index, const struct path *path, struct hits *hits)
 {
-	struct hits hits = {.watches = hits.on_stack, .capacity = HITS_ON_STACK};
-	int result = 0;
+	const struct watch_node *node = find_node(index, path);
+
+	return node ? hits_add(hits, node, 0, false) : 0;
+}
+
+int watch_match(struct watch_index *index, const struct path *path, bool exact, watch_may *may, watch_hit *hit, void *context)
+{
+	struct hits hits = {
+	    .may = may,
+	    .context = context,
+	    .match = ++index->matches,
+	    .watches = hits.on_stack,
+	    .capacity = HITS_ON_STACK,
+	};
 
 	if (!index->n_watches)
 		return 0;
-	if (exact) {
-		const struct watch_node *node = find_node(index, path);
-		if (node && !hits_add(&hits, node, 0, false))
-			result = -ENOMEM;
-	} else if (!collect(index, path, &hits)) {
-		result = -ENOMEM;
-	}
+	int result = (exact ? collect_exactly : collect)(index, path, &hits);
 	if (hits.n > 1)
 		qsort(hits.watches, hits.n, sizeof(struct watch *), by_registration);
 	for (size_t i = 0; i < hits.n && !result; i++)

@@ -31,6 +31,8 @@ struct watch_owner {
 	size_t count;	       /* without those taken out */
 	struct charge number, memory;
 	bool departed;
+	uint64_t asked_in;				       /* the match that has asked last whether its watches may fire; */
+	bool may_fire;					       /* and the answer */
 	struct watch_owner *departed_previous, *departed_next; /* of the index */
 };
 
@@ -113,11 +115,13 @@ int watch_each(const struct watch_index *index, watch_visit *visit, void *contex
 /*
  * Calls `hit` for each watch that a change of `path` fires: watches on it and, unless `exact`, on its ancestors within
  * their depth; ordered by owner's order, then registration. Specials match themselves only (and "@x/<domid>" fires watches
- * on "@x" whose depth is 1 or more, besides those on "@x/<domid>"). `hit` must not change the index; a non-zero result ends
+ * on "@x" whose depth is 1 or more, besides those on "@x/<domid>"). `may` is asked once for each owner whose watches would fire:
+ * positive if they may, 0 if not. Neither must change the index; a negative result of `may` or a non-zero one of `hit` ends
  * the walk and is returned. -ENOMEM.
  */
+typedef int watch_may(void *context, const struct watch_owner *owner);
 typedef int watch_hit(void *context, struct watch *watch);
-int watch_match(struct watch_index *index, const struct path *path, bool exact, watch_hit *hit, void *context);
+int watch_match(struct watch_index *index, const struct path *path, bool exact, watch_may *may, watch_hit *hit, void *context);
 
 /*
  * Calls `found` with each distinct path strictly below `path` that is watched, in no particular order. Costs as much as

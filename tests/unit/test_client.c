@@ -257,6 +257,26 @@ START_TEST(a_guest_past_its_memory_must_take_its_output)
 }
 END_TEST
 
+START_TEST(events_of_a_turn_that_failed_do_not_count)
+{
+	const struct budget *memory = &scene.guest->client.domain->budgets[QUOTA_MEMORY];
+
+	scene.world.log.foreground = false;
+	scene_node("/tool", "", "n0 r1");
+	scene_watch(scene.guest, "/tool|w");
+	uint64_t before = memory->used;
+	world_send(scene.root, MESSAGE_WRITE, 0, "/tool/a\0v", 9);
+	world_run(&scene.world);
+	ck_assert_uint_gt(memory->used, before);
+	scene.root->client.broken = true; /* so that it is not run again */
+	store_failed(scene.world.turn.store, EIO);
+	scene.world.turn.n_runs = 0;
+	turn_commit(&scene.world.turn);
+	ck_assert_uint_eq(memory->used, before);
+	scene.root->client.broken = false;
+}
+END_TEST
+
 START_TEST(replies_of_a_turn_that_failed_do_not_count)
 {
 	scene.world.log.foreground = false;
@@ -294,6 +314,7 @@ int main(void)
 	tcase_add_test(tcase, the_privileged_may_have_any_number_of_untaken_replies);
 	tcase_add_test(tcase, events_are_not_replies);
 	tcase_add_test(tcase, a_guest_past_its_memory_must_take_its_output);
+	tcase_add_test(tcase, events_of_a_turn_that_failed_do_not_count);
 	tcase_add_test(tcase, replies_of_a_turn_that_failed_do_not_count);
 	suite_add_tcase(suite, tcase);
 	return suite_run(suite);

@@ -13,7 +13,9 @@ enum { CONNECTIONS = 4, MANY = 200, REQUESTS_PER_TURN = 64 };
 
 struct fake {
 	struct connection connection;
-	size_t offered;	  /* requests that can be received */
+	size_t offered; /* requests that can be received: */
+	unsigned char request[512];
+	size_t request_len;
 	bool takes;	  /* its output */
 	unsigned looks;	  /* calls of receive */
 	unsigned closes;  /* calls of close */
@@ -34,17 +36,15 @@ static struct fake *fake_of(struct connection *connection)
 
 static void fake_receive(struct connection *connection)
 {
-	static const struct message_header request = {.type = MESSAGE_READ, .len = 2};
 	struct fake *fake = fake_of(connection);
 	unsigned char *at;
 	size_t room;
 
 	fake->looks++;
 	fake->last_at = ++n_looks;
-	while (fake->offered && !ledger_copy_in_begin(&connection->client.ledger, &at, &room) && room >= sizeof(request) + 2) {
-		memcpy(at, &request, sizeof(request));
-		memcpy(at + sizeof(request), "/", 2);
-		ledger_copy_in_end(&connection->client.ledger, sizeof(request) + 2);
+	while (fake->offered && !ledger_copy_in_begin(&connection->client.ledger, &at, &room) && room >= fake->request_len) {
+		memcpy(at, fake->request, fake->request_len);
+		ledger_copy_in_end(&connection->client.ledger, fake->request_len);
 		fake->offered--;
 	}
 	connection->is_readable = fake->offered;
@@ -68,6 +68,15 @@ static void fake_close(struct connection *connection)
 
 static const struct connection_kind fake_kind = {fake_receive, fake_send, NULL, fake_close};
 
+static void add_request(struct fake *fake, uint32_t type, const char *path)
+{
+	const struct message_header header = {.type = type, .len = (uint32_t)strlen(path) + 1};
+
+	memcpy(fake->request + fake->request_len, &header, sizeof(header));
+	memcpy(fake->request + fake->request_len + sizeof(header), path, header.len);
+	fake->request_len += sizeof(header) + header.len;
+}
+
 static void start(void)
 {
 	n_looks = 0;
@@ -80,6 +89,7 @@ static void start(void)
 		struct domain *domain = domain_find(&world.domains, 0);
 		ck_assert_int_eq(connection_init(&fakes[i].connection, &front, &fake_kind, 70000 + i, domain), 0);
 		fakes[i].takes = true;
+		add_request(&fakes[i], MESSAGE_READ, "/");
 	}
 }
 
@@ -130,6 +140,24 @@ START_TEST(one_that_has_much_runs_some_of_it_in_a_turn)
 	ck_assert_uint_gt(fakes[1].taken, 0);
 	turn_loop(MANY);
 	ck_assert_uint_eq(world.turn.figures.requests, MANY + 1);
+}
+END_TEST
+
+START_TEST(one_that_changes_much_runs_less_of_it_in_a_turn)
+{
+	char path[256] = "/deep";
+
+	for (size_t len = strlen(path); len < 200; len += 2)
+		memcpy(path + len, "/x", 3);
+	fakes[0].request_len = 0;
+	add_request(&fakes[0], MESSAGE_MKDIR, path);
+	add_request(&fakes[0], MESSAGE_RM, "/deep");
+	offer(&fakes[0], 20);
+	turn_loop(1);
+	/* A hundred nodes with each MKDIR. */
+	ck_assert_uint_lt(world.turn.figures.requests, 2 * 10);
+	turn_loop(20);
+	ck_assert_uint_eq(world.turn.figures.requests, 2 * 20);
 }
 END_TEST
 
@@ -209,6 +237,7 @@ int main(void)
 	tcase_add_checked_fixture(tcase, start, stop);
 	tcase_add_test(tcase, connections_are_served_in_the_order_in_which_they_had_something);
 	tcase_add_test(tcase, one_that_has_much_runs_some_of_it_in_a_turn);
+	tcase_add_test(tcase, one_that_changes_much_runs_less_of_it_in_a_turn);
 	tcase_add_test(tcase, a_paused_one_is_not_served_until_it_is_resumed);
 	tcase_add_test(tcase, one_that_does_not_take_its_output_is_not_served);
 	tcase_add_test(tcase, an_end_comes_once_and_behind_the_output);

@@ -429,6 +429,35 @@ static size_t write_until_dropped(void)
 	return n;
 }
 
+/* node_look of all files comes by here. */
+int __real_node_look(struct store *store, const struct path *path, struct node *out);
+int __wrap_node_look(struct store *store, const struct path *path, struct node *out);
+static unsigned n_looks;
+int __wrap_node_look(struct store *store, const struct path *path, struct node *out)
+{
+	n_looks++;
+	return __real_node_look(store, path, out);
+}
+
+START_TEST(what_a_guest_must_not_know_costs_the_same_with_many_watches)
+{
+	unsigned looks[2];
+
+	for (int round = 0; round < 2; round++) {
+		n_looks = 0;
+		root_writes("/closed");
+		looks[round] = n_looks;
+		for (int i = 0; !round && i < 100; i++) {
+			char watch[16];
+			snprintf(watch, sizeof(watch), "/|%d", i);
+			scene_watch(scene.guest, watch);
+		}
+	}
+	ck_assert_uint_eq(looks[0], looks[1]);
+	scene_no_event(scene.guest);
+}
+END_TEST
+
 START_TEST(events_for_a_client_that_does_not_read_are_dropped_beyond_a_limit)
 {
 	size_t events = 0;
@@ -513,6 +542,7 @@ int main(void)
 	tcase_add_test(tcase, identical_events_that_are_not_yet_out_are_told_once);
 	tcase_add_test(tcase, identical_events_of_specials_are_all_told);
 	tcase_add_test(tcase, xsa_324_an_event_that_exceeds_a_message_is_dropped_and_counted);
+	tcase_add_test(tcase, what_a_guest_must_not_know_costs_the_same_with_many_watches);
 	tcase_add_test(tcase, events_for_a_client_that_does_not_read_are_dropped_beyond_a_limit);
 	suite_add_tcase(suite, tcase);
 

@@ -6,6 +6,7 @@
 #include "watch/watch.h"
 
 #include <check.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -90,6 +91,13 @@ static struct watch *add(const char *text, const char *token, int depth)
 	return watch;
 }
 
+static int may(void *context, const struct watch_owner *owner)
+{
+	(void)context;
+	(void)owner;
+	return 1;
+}
+
 static int note_hit(void *context, struct watch *watch)
 {
 	(void)context;
@@ -102,7 +110,7 @@ static void match(const char *text, bool exact)
 	struct path path = path_of(text);
 
 	n_hits = 0;
-	if (watch_match(watches, &path, exact, note_hit, NULL))
+	if (watch_match(watches, &path, exact, may, note_hit, NULL))
 		ck_abort_msg("%s cannot be matched", text);
 }
 
@@ -512,11 +520,61 @@ START_TEST(a_result_that_is_not_zero_ends_the_match)
 		snprintf(token, sizeof(token), "%d", i);
 		add("/a", token, -1);
 	}
-	ck_assert_int_eq(watch_match(watches, &path, false, stop_at_third, &n), 77);
+	ck_assert_int_eq(watch_match(watches, &path, false, may, stop_at_third, &n), 77);
 	ck_assert_int_eq(n, 3);
 	n = 0;
-	ck_assert_int_eq(watch_match(watches, &path, true, stop_at_third, &n), 77);
+	ck_assert_int_eq(watch_match(watches, &path, true, may, stop_at_third, &n), 77);
 	ck_assert_int_eq(n, 3);
+}
+END_TEST
+
+static unsigned n_asked;
+
+/* Owners of an order that ends in 20 may not; 30 cannot be told. */
+static int may_by_order(void *context, const struct watch_owner *owner)
+{
+	(void)context;
+	n_asked++;
+	return owner->order == 30 ? -EIO : owner->order != 20;
+}
+
+START_TEST(each_owner_is_asked_once_and_those_who_may_not_are_not_hit)
+{
+	struct path path = path_of("/a/b");
+	struct watch *watch;
+
+	for (int i = 0; i < 100; i++) {
+		char token[16];
+		snprintf(token, sizeof(token), "%d", i);
+		ck_assert_int_eq(add_to(0, i % 2 ? "/a" : "/", token, -1, &watch), 0);
+		ck_assert_int_eq(add_to(1, i % 2 ? "/a" : "/", token, -1, &watch), 0);
+		ck_assert_int_eq(add_to(2, "/other", token, -1, &watch), 0);
+	}
+	for (unsigned round = 1; round <= 3; round++) {
+		n_hits = 0;
+		ck_assert_int_eq(watch_match(watches, &path, false, may_by_order, note_hit, NULL), 0);
+		ck_assert_uint_eq(n_asked, 2 * round);
+		ck_assert_uint_eq(n_hits, 100);
+		for (size_t i = 0; i < n_hits; i++)
+			ck_assert_ptr_eq(hits[i]->owner, owners[0]);
+	}
+	path = path_of("/other");
+	n_hits = 0;
+	ck_assert_int_eq(watch_match(watches, &path, true, may_by_order, note_hit, NULL), -EIO);
+	ck_assert_uint_eq(n_hits, 0);
+}
+END_TEST
+
+START_TEST(the_nodes_of_a_deep_path_are_paid_for)
+{
+	static char text[2001];
+
+	for (size_t i = 0; i < sizeof(text) - 1; i++)
+		text[i] = i % 2 ? 'x' : '/';
+	add("/x", "t", -1);
+	uint64_t shallow = memory.used;
+	add(text, "t", -1);
+	ck_assert_uint_gt(memory.used - shallow, 1000 * shallow / 4);
 }
 END_TEST
 
@@ -713,6 +771,8 @@ int main(void)
 	tcase_add_test(matching, a_domains_special_fires_the_general_one_only_with_depth);
 	tcase_add_test(matching, hits_come_by_owner_and_then_in_the_order_of_registration);
 	tcase_add_test(matching, a_result_that_is_not_zero_ends_the_match);
+	tcase_add_test(matching, each_owner_is_asked_once_and_those_who_may_not_are_not_hit);
+	tcase_add_test(registration, the_nodes_of_a_deep_path_are_paid_for);
 	tcase_add_test(matching, any_number_of_watches_can_be_hit_at_once);
 	tcase_add_checked_fixture(walks, setup, teardown);
 	tcase_add_test(walks, each_watch_is_visited_until_a_result_ends_it);

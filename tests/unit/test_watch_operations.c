@@ -61,6 +61,8 @@ static void run_for_nothing(void)
 	client_count_output(&scene.root->client, &scene.world.turn);
 	client_count_output(&scene.guest->client, &scene.world.turn);
 	scene.world.turn.n_runs = 0;
+	client_count_output(&scene.root->client, &scene.world.turn);
+	client_count_output(&scene.guest->client, &scene.world.turn);
 }
 
 static size_t watches_of(const struct world_client *client)
