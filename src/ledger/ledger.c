@@ -453,6 +453,11 @@ size_t ledger_send_end(struct ledger_connection *connection, bool sent)
 	return len;
 }
 
+uint64_t ledger_last_watch(const struct ledger_connection *connection)
+{
+	return queue_last_watch(&connection->ledger->pool, connection);
+}
+
 uint64_t ledger_out_end(const struct ledger_connection *connection)
 {
 	return connection->slot->out_pos + connection->queued;

@@ -142,6 +142,9 @@ bool ledger_send_begin(struct ledger_connection *connection, struct mmsghdr **ca
 /* `sent`: sendmmsg returned 1; what msg_len says is taken. Returns the bytes taken. */
 size_t ledger_send_end(struct ledger_connection *connection, bool sent);
 
+/* The highest serial of a watch of which an event is queued; 0: there is none. */
+uint64_t ledger_last_watch(const struct ledger_connection *connection);
+
 /* The offset in the output stream at which the next message will be appended. */
 uint64_t ledger_out_end(const struct ledger_connection *connection);
 

@@ -399,6 +399,21 @@ void queue_attach(struct pool *pool, struct ledger_connection *connection)
 	connection->ready = connection->queued;
 }
 
+uint64_t queue_last_watch(const struct pool *pool, const struct ledger_connection *connection)
+{
+	uint64_t last = 0;
+
+	for (uint32_t number = connection->slot->out_head; number; number = ledger_block_next(pool_block(pool, number))) {
+		struct ledger_block *block = pool_block(pool, number);
+		for (uint32_t i = 0; i < ledger_block_count(block); i++) {
+			const struct ledger_entry *entry = ledger_block_entry(block, i);
+			if (entry->flags & LEDGER_ENTRY_EVENT && entry->about > last)
+				last = entry->about;
+		}
+	}
+	return last;
+}
+
 void queue_mark(struct pool *pool, struct ledger_connection *connection)
 {
 	struct ledger_block *tail = connection->out_tail;

@@ -32,6 +32,9 @@ int queue_append_event(struct pool *pool, struct ledger_connection *connection, 
 /* Takes over the queue that the slot holds, all of it valid: the connection's members that mirror it. */
 void queue_attach(struct pool *pool, struct ledger_connection *connection);
 
+/* The highest serial of a watch of which an event is queued; 0: there is none. */
+uint64_t queue_last_watch(const struct pool *pool, const struct ledger_connection *connection);
+
 /* Notes where to cut: all that is appended from now on waits. */
 void queue_mark(struct pool *pool, struct ledger_connection *connection);
 

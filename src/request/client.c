@@ -69,6 +69,8 @@ int client_attach(struct client *client, struct turn *turn, const struct ledger_
 		return error < 0 ? error : -EIO;
 	}
 	ledger_attach(turn->ledger, found, &client->ledger);
+	/* Events are compared by it: one of a watch that is gone must not be taken for that of a new one. */
+	watch_serial_used(turn->watches, ledger_last_watch(&client->ledger));
 	domain_hold(domain);
 	client_took_output(client, turn);
 	return 0;

@@ -268,6 +268,12 @@ static int check_limits(struct watch_owner *owner, const struct watch_entry *ent
 	return result;
 }
 
+void watch_serial_used(struct watch_index *index, uint64_t serial)
+{
+	if (serial > index->last_serial)
+		index->last_serial = serial;
+}
+
 static int entry_insert(struct watch_entry *entry, const struct watch_description *description, const struct watch_limits *limits)
 {
 	struct watch *watch = &entry->watch;
@@ -285,8 +291,7 @@ static int entry_insert(struct watch_entry *entry, const struct watch_descriptio
 	watch->hidden = (uint32_t)description->hidden;
 	watch->depth = description->depth;
 	watch->serial = description->serial ? description->serial : index->last_serial + 1;
-	if (watch->serial > index->last_serial)
-		index->last_serial = watch->serial;
+	watch_serial_used(index, watch->serial);
 	table_add(&index->entries, &entry->link, hash);
 	DL_APPEND2(watch->node->watches, watch, node_previous, node_next);
 	DL_APPEND2(watch->owner->watches, watch, previous, next);

@@ -72,6 +72,9 @@ struct watch_owner *watch_departed(const struct watch_index *index);
 /* Frees up to `limit` of the watches of that owner; true: that was all, it is freed too. */
 bool watch_departed_forget(struct watch_index *index, size_t limit);
 
+/* New watches have serials above this one: of an earlier process, whose watch is gone. */
+void watch_serial_used(struct watch_index *index, uint64_t serial);
+
 /* What to watch; `hidden` and `depth` as in struct watch. Path: absolute or special. */
 struct watch_description {
 	struct path path;

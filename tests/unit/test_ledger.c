@@ -914,6 +914,20 @@ START_TEST(there_is_room_for_as_many_connections_as_slots)
 }
 END_TEST
 
+START_TEST(the_highest_watch_of_queued_events_is_told)
+{
+	struct ledger_connection connection;
+
+	ck_assert_int_eq(ledger_connect(ledger, 1, &connection), 0);
+	ck_assert_uint_eq(ledger_last_watch(&connection), 0);
+	ck_assert_int_eq(reply(&connection, 0, "answer", 6), 0);
+	for (uint64_t i = 0; i < 1000; i++)
+		ck_assert_int_eq(event(&connection, 0, i == 700 ? 5000 : 1000 + i, false, "an event", 8), 0);
+	ck_assert_uint_eq(ledger_last_watch(&connection), 5000);
+	ledger_disconnect(&connection);
+}
+END_TEST
+
 START_TEST(a_second_process_is_refused)
 {
 	pid_t child = fork();
@@ -981,6 +995,7 @@ int main(void)
 	tcase_add_test(cases, two_megabytes_of_distinct_events_do_not_make_appends_slow);
 	tcase_add_test(cases, ten_thousand_connections_cost_a_slot_each);
 	tcase_add_test(cases, there_is_room_for_as_many_connections_as_slots);
+	tcase_add_test(cases, the_highest_watch_of_queued_events_is_told);
 	tcase_add_test(cases, a_second_process_is_refused);
 	tcase_add_test(cases, the_armed_call_tells_what_was_moved_before_it_was_noted);
 	suite_add_tcase(suite, cases);

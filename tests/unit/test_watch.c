@@ -190,6 +190,15 @@ START_TEST(serials_are_never_used_twice)
 }
 END_TEST
 
+START_TEST(serials_that_were_used_before_are_not_used_again)
+{
+	watch_serial_used(watches, 1000);
+	ck_assert_uint_eq(add("/a", "t", -1)->serial, 1001);
+	watch_serial_used(watches, 500);
+	ck_assert_uint_eq(add("/b", "t", -1)->serial, 1002);
+}
+END_TEST
+
 START_TEST(a_watch_is_found_by_owner_path_and_token)
 {
 	struct path path = path_of("/a"), other = path_of("/a/b");
@@ -749,6 +758,7 @@ int main(void)
 	tcase_add_test(registration, the_same_path_and_token_of_one_owner_is_refused);
 	tcase_add_test(registration, another_path_token_or_owner_is_another_watch);
 	tcase_add_test(registration, serials_are_never_used_twice);
+	tcase_add_test(registration, serials_that_were_used_before_are_not_used_again);
 	tcase_add_test(registration, a_watch_is_found_by_owner_path_and_token);
 	tcase_add_test(registration, a_removed_watch_is_gone);
 	tcase_add_test(registration, an_owner_that_is_cleared_leaves_those_of_others);

@@ -94,6 +94,23 @@ START_TEST(some_of_a_connection_go_from_a_serial_on_and_no_others)
 	ck_assert(is_there(2, 4));
 	ck_assert(!is_there(2, 5));
 	ck_assert(is_there(3, 1));
+	ck_assert_int_eq(watch_record_remove_some(scene.world.turn.store, 3, 2, 3, 100), 0);
+	for (uint64_t serial = 1; serial <= 5; serial++)
+		ck_assert(is_there(3, serial) == (serial != 2 && serial != 3));
+}
+END_TEST
+
+/* Such a transaction would have a number that is given out again. */
+START_TEST(where_there_are_none_to_remove_the_turn_changes_nothing)
+{
+	ck_assert_int_eq(put(2, 7), 0);
+	ck_assert_int_eq(store_commit(scene.world.turn.store), 0);
+	ck_assert_int_eq(watch_record_remove_some(scene.world.turn.store, 1, 0, UINT64_MAX, 100), 0);
+	ck_assert_int_eq(watch_record_remove_some(scene.world.turn.store, 2, 1, 6, 100), 0);
+	ck_assert_int_eq(watch_record_remove_some(scene.world.turn.store, 2, 8, UINT64_MAX, 100), 0);
+	ck_assert_uint_eq(store_tag(scene.world.turn.store), 0);
+	ck_assert_int_eq(watch_record_remove(scene.world.turn.store, 2, 7), 0); /* it is there */
+	ck_assert_int_eq(store_commit(scene.world.turn.store), 0);
 }
 END_TEST
 
@@ -151,6 +168,7 @@ int main(void)
 	tcase_add_test(tcase, one_record_is_removed_and_its_neighbours_stay);
 	tcase_add_test(tcase, a_record_that_is_not_there_cannot_be_removed);
 	tcase_add_test(tcase, some_of_a_connection_go_from_a_serial_on_and_no_others);
+	tcase_add_test(tcase, where_there_are_none_to_remove_the_turn_changes_nothing);
 	tcase_add_test(tcase, records_of_a_connection_are_found_in_the_order_of_serials);
 	tcase_add_test(tcase, the_next_connection_with_records_is_found);
 	suite_add_tcase(suite, tcase);
