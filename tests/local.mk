@@ -384,6 +384,11 @@ tests_integration_test_keeper_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_integration_test_keeper_LDADD = $(TEST_LIBS)
 tests_integration_test_rings_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_integration_test_rings_LDADD = $(TEST_LIBS)
+PROTOCOL_TESTS += tests/integration/test_ring_recovery
+tests_integration_test_ring_recovery_SOURCES = tests/integration/test_ring_recovery.c \
+	tests/integration/ring_player.c tests/integration/ring_player.h
+tests_integration_test_ring_recovery_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_integration_test_ring_recovery_LDADD = $(TEST_LIBS)
 PROTOCOL_TESTS += tests/integration/test_domains
 tests_integration_test_domains_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_integration_test_domains_LDADD = $(TEST_LIBS)
