@@ -6,13 +6,15 @@
 
 /*
  * Which domain a number means: numbers are used again. With a Xen that gives domains a unique id that alone counts; Xen 4.17
- * does not, there handle and frame tell two domains of one number apart.
+ * does not, there handle and frame tell two domains of one number apart, where the frame is known.
  */
 struct domain_identity {
 	uint64_t unique_id;	    /* 0: not known */
 	unsigned char handle[16];   /* the UUID that the toolstack has chosen */
-	uint64_t shared_info_frame; /* machine frame */
+	uint64_t shared_info_frame; /* machine frame; DOMAIN_FRAME_NOT_KNOWN: Xen does not tell it, as of HVM and PVH guests */
 };
+
+#define DOMAIN_FRAME_NOT_KNOWN UINT64_MAX
 
 struct domain_state {
 	struct domain_identity identity;

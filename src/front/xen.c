@@ -227,11 +227,14 @@ static int add_unique_id(const struct xen *xen, uint16_t domid, struct domain_st
 
 static int state_of(const struct xen *xen, const xc_domaininfo_t *info, struct domain_state *out)
 {
+	bool hvm = info->flags & XEN_DOMINF_hvm_guest;
+
 	*out = (struct domain_state){
-	    .identity.shared_info_frame = info->shared_info_frame,
+	    /* For a guest with memory of its own numbering this is where that guest has put the page, if it has. */
+	    .identity.shared_info_frame = hvm ? DOMAIN_FRAME_NOT_KNOWN : info->shared_info_frame,
 	    .dying = info->flags & XEN_DOMINF_dying,
 	    .shut_down = info->flags & XEN_DOMINF_shutdown,
-	    .hvm = info->flags & XEN_DOMINF_hvm_guest,
+	    .hvm = hvm,
 	};
 	memcpy(out->identity.handle, info->handle, sizeof(out->identity.handle));
 	return add_unique_id(xen, (uint16_t)info->domain, out);

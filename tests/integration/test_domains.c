@@ -166,6 +166,26 @@ START_TEST(a_stranger_with_the_handle_of_the_old_domain_is_told_by_its_frame)
 }
 END_TEST
 
+/* The frame that Xen tells of such a guest is not there before its kernel runs, and then where that wants it. */
+START_TEST(a_guest_that_moves_its_shared_info_is_still_the_same)
+{
+	ck_assert_int_eq(sim_create(sim, 5, SIM_HVM), 0);
+	ck_assert_ptr_nonnull(expect_introduce(sim, root, 5));
+	expect_ok(root, MESSAGE_MKDIR, 0, ARGUMENTS("/gift"));
+	expect_ok(root, MESSAGE_SET_PERMS, 0, ARGUMENTS("/gift", "n5"));
+	ck_assert_int_eq(sim_identify(sim, 5, NULL, 1234), 0);
+	sim_interrupt(sim);
+	kill_daemon();
+	begin_again(NULL);
+	expect_introduced("5", "T");
+	expect_permissions(root, 0, "/gift", "n5");
+	ck_assert_int_eq(sim_identify(sim, 5, (unsigned char[16]){"other handle"}, 1234), 0);
+	kill_daemon();
+	begin_again(NULL);
+	expect_read(root, 0, "/gift", NULL);
+}
+END_TEST
+
 /* Domain 5 says how, 6 was served by somebody who took that with him, 7 was served by nobody. */
 START_TEST(who_was_there_before_any_daemon_is_served_if_its_page_says_how)
 {
@@ -340,6 +360,7 @@ int main(void)
 	    who_died_while_no_daemon_ran_is_released_at_the_start,
 	    who_has_the_number_of_another_at_the_start_is_a_stranger,
 	    a_stranger_with_the_handle_of_the_old_domain_is_told_by_its_frame,
+	    a_guest_that_moves_its_shared_info_is_still_the_same,
 	    who_was_there_before_any_daemon_is_served_if_its_page_says_how,
 	    who_is_not_introduced_yet_is_waited_for_over_a_restart,
 	    a_shutdown_is_not_told_again_after_a_restart,
