@@ -13,8 +13,14 @@
  */
 #define LEDGER_MAGIC "lxledger"
 
+/* Tests of updates build a daemon whose formats are ahead by some numbers. */
+#ifndef LXENSTORED_FORMATS_AHEAD
+#define LXENSTORED_FORMATS_AHEAD 0
+#endif
+
 enum {
-	LEDGER_VERSION = 1,
+	LEDGER_VERSION = 1 + LXENSTORED_FORMATS_AHEAD,
+	LEDGER_VERSION_OLDEST = 1, /* that a daemon can go on with, and leave as it is */
 
 	LEDGER_BLOCK_SIZE = 8192,
 	LEDGER_HEADER_SIZE = LEDGER_BLOCK_SIZE,
@@ -34,6 +40,12 @@ struct ledger_armed {
 	uint64_t base; /* in_pos or out_pos of the slot before the call: afterwards it is base + msg_len */
 };
 
+/* A live update that has been asked for and is not answered: the request that begins at this offset of the connection's input. */
+struct ledger_update {
+	uint64_t connection; /* 0: none */
+	uint64_t at;
+};
+
 struct ledger_header {
 	char magic[8]; /* LEDGER_MAGIC, no NUL; written last */
 	uint32_t version;
@@ -48,6 +60,7 @@ struct ledger_header {
 	struct mmsghdr send;
 	struct iovec receive_buffer;
 	struct iovec send_buffers[LEDGER_SEND_BUFFERS];
+	struct ledger_update update;
 };
 
 enum ledger_state { LEDGER_FREE = 0, LEDGER_CONNECTED = 1, LEDGER_RESETTING = 2, LEDGER_STOPPED = 3 };

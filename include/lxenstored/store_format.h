@@ -10,8 +10,14 @@
  */
 #define STORE_MAGIC "lxenstored"
 
+/* Tests of updates build a daemon whose formats are ahead by some numbers. */
+#ifndef LXENSTORED_FORMATS_AHEAD
+#define LXENSTORED_FORMATS_AHEAD 0
+#endif
+
 enum {
-	STORE_VERSION = 2,
+	STORE_VERSION = 2 + LXENSTORED_FORMATS_AHEAD,
+	STORE_VERSION_OLDEST = 2, /* that a daemon can go on with, and leave as it is */
 
 	STORE_KEY_NODE = 'n',	   /* a node, found by its path */
 	STORE_KEY_LONG_NODE = 'l', /* a node whose path does not fit a key, found by the hash of its dirname */
@@ -32,8 +38,8 @@ enum {
 
 /* Record of key "m". */
 struct store_meta {
-	char magic[12];			       /* STORE_MAGIC, NUL padded */
-	uint32_t version;		       /* of the format: a reader of version N reads stores of versions up to N */
+	char magic[12];	  /* STORE_MAGIC, NUL padded */
+	uint32_t version; /* of the format: a reader of version N reads stores of versions from STORE_VERSION_OLDEST up to N */
 	unsigned char id[STORE_ID_SIZE];       /* random; the ledger beside the store bears the same */
 	unsigned char hash_key[STORE_ID_SIZE]; /* of the hashes in 'l' keys */
 	char boot_id[40];		       /* of the host when the store was made, as the kernel prints it; NUL padded */

@@ -72,6 +72,42 @@ void ledger_beat(struct ledger *ledger)
 	publish_u64(&ledger->pool.header->heartbeat, ledger->pool.header->heartbeat + 1);
 }
 
+void ledger_note_update(struct ledger *ledger, uint64_t connection_id, uint64_t at)
+{
+	struct ledger_update *update = &ledger->pool.header->update;
+
+	publish_u64(&update->connection, 0);
+	publish_u64(&update->at, at);
+	publish_u64(&update->connection, connection_id);
+}
+
+bool ledger_owes_update(struct ledger *ledger, uint64_t *connection_id, uint64_t *at)
+{
+	const struct pool *pool = &ledger->pool;
+	const struct ledger_update *update = &pool->header->update;
+
+	*connection_id = update->connection;
+	*at = update->at;
+	for (uint32_t i = 0; i < pool->slots_touched && update->connection; i++) {
+		const struct ledger_slot *slot = &pool->slots[i];
+		if (slot->state == LEDGER_CONNECTED && slot->connection_id == update->connection && slot->done == update->at &&
+		    slot->in_pos > update->at)
+			return true;
+	}
+	ledger_note_update(ledger, 0, 0);
+	return false;
+}
+
+uint32_t ledger_version(const struct ledger *ledger)
+{
+	return ledger->pool.header->version;
+}
+
+void ledger_set_version(struct ledger *ledger, uint32_t version)
+{
+	publish_u32(&ledger->pool.header->version, version);
+}
+
 bool ledger_find(const struct ledger *ledger, uint32_t *index, struct ledger_found *out)
 {
 	const struct pool *pool = &ledger->pool;

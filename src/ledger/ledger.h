@@ -76,6 +76,19 @@ void ledger_drop(struct ledger *ledger, const struct ledger_found *found);
 /* The opposite of ledger_attach: the file keeps it. Not while anything waits for a commit. Accepts one that is not connected. */
 void ledger_detach(struct ledger_connection *connection);
 
+/*
+ * Notes that the request which begins at offset `at` of the connection's input has asked for a live update and is to be answered
+ * by whoever serves then. `connection_id` 0: none.
+ */
+void ledger_note_update(struct ledger *ledger, uint64_t connection_id, uint64_t at);
+
+/* Whether such a request is there and not answered; what was noted of another one is forgotten. After ledger_recover. */
+bool ledger_owes_update(struct ledger *ledger, uint64_t *connection_id, uint64_t *at);
+
+/* The number of the file's format. Only what is between LEDGER_VERSION_OLDEST and LEDGER_VERSION may be set. */
+uint32_t ledger_version(const struct ledger *ledger);
+void ledger_set_version(struct ledger *ledger, uint32_t version);
+
 /* Changes the word by which whoever has the file sees that this process goes on. */
 void ledger_beat(struct ledger *ledger);
 

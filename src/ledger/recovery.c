@@ -253,10 +253,10 @@ static int read_header(struct recovery *recovery, const unsigned char store_id[1
 
 	if (error)
 		return error;
-	if (memcmp(header->magic, LEDGER_MAGIC, sizeof(header->magic)) != 0 || header->version != LEDGER_VERSION ||
+	if (memcmp(header->magic, LEDGER_MAGIC, sizeof(header->magic)) != 0 || header->version < LEDGER_VERSION_OLDEST ||
 	    header->block_size != LEDGER_BLOCK_SIZE || memcmp(header->store_id, store_id, sizeof(header->store_id)) != 0)
 		return STATUS_ENOENT;
-	return 0;
+	return header->version > LEDGER_VERSION ? -EPROTO : 0;
 }
 
 int recovery_run(struct pool *pool, const unsigned char store_id[16], uint64_t last_tag, recovery_damaged *damaged, void *context)

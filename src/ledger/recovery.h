@@ -13,7 +13,8 @@
  *
  * `damaged` is called for each slot that does not make sense, with what is wrong; it becomes free.
  *
- * STATUS_ENOENT: the file holds nothing of this store; begin anew. -ENOMEM, -ENOSPC, other -errno: the file is as it was.
+ * STATUS_ENOENT: the file holds nothing of this store; begin anew. -EPROTO: its format is a newer one. -ENOMEM, -ENOSPC, other
+ * -errno: the file is as it was.
  */
 typedef void recovery_damaged(void *context, uint64_t connection_id, const char *what);
 int recovery_run(struct pool *pool, const unsigned char store_id[16], uint64_t last_tag, recovery_damaged *damaged,

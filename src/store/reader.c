@@ -180,7 +180,7 @@ static enum reader_result read_meta(struct reader_env *reader, MDB_txn *txn, cha
 	memcpy(&reader->meta, record.mv_data, record.mv_size < sizeof(reader->meta) ? record.mv_size : sizeof(reader->meta));
 	if (reader->meta.version > STORE_VERSION)
 		return say(text, READER_NEWER, "%u", reader->meta.version);
-	if (reader->meta.version < STORE_VERSION)
+	if (reader->meta.version < STORE_VERSION_OLDEST)
 		return say(text, READER_FOREIGN, "it has format %u, which only development versions wrote", reader->meta.version);
 	if (record.mv_size != sizeof(reader->meta))
 		return say(text, READER_DAMAGED, "the record about the store has %zu bytes", record.mv_size);

@@ -270,6 +270,25 @@ static int load(struct store *store, const char *boot_id)
 	return 0;
 }
 
+int store_set_version(struct store *store, uint32_t version)
+{
+	char name = STORE_KEY_META;
+	struct store_meta meta = store->meta;
+	MDB_val key = {1, &name}, record = {sizeof(meta), &meta};
+	struct MDB_txn *txn = store_writable(store);
+
+	if (!txn)
+		return store->fault;
+	meta.version = version;
+	int code = mdb_put(txn, store->dbi, &key, &record, 0);
+	if (code)
+		store_failed(store, code);
+	int fault = store_commit(store);
+	if (!fault)
+		store->meta.version = version;
+	return fault;
+}
+
 static int open_environment(struct store *store, const struct store_options *options)
 {
 	unsigned int flags = MDB_NOSUBDIR | MDB_NOTLS | (options->map ? MDB_WRITEMAP : 0) | (options->sync ? 0 : MDB_NOSYNC);

@@ -94,6 +94,12 @@ uint64_t store_last_commit(const struct store *store);
 int store_commit(struct store *store);
 void store_abort(struct store *store);
 
+/*
+ * Writes that the store has this format from now on; in a commit of its own, not while the turn has uncommitted changes. A
+ * daemon that takes over a store of an older format leaves it so until it has proved itself (doc/live-update.md).
+ */
+int store_set_version(struct store *store, uint32_t version);
+
 /* The next generation number, for one changed node. */
 uint64_t store_next_generation(struct store *store);
 
