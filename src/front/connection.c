@@ -90,7 +90,7 @@ void connection_end(struct connection *connection)
 
 static void end_if_finished(struct connection *connection)
 {
-	bool waits = connection->is_ready || connection->output_awaited || connection->is_limited;
+	bool waits = connection->is_ready || connection->output_awaited || connection->is_limited || connection->client.waits;
 
 	if (connection->at_end && !waits && !connection->client.ledger.queued)
 		connection_end(connection);
@@ -205,7 +205,7 @@ static void serve_first(struct front *front)
 	make_unready(connection);
 	if (!serve(connection))
 		connection_make_ready(connection);
-	if (connection->client.out_of_room || connection->at_end || connection->is_unread)
+	if (connection->client.out_of_room || connection->client.waits || connection->at_end || connection->is_unread)
 		wait_for_more(connection);
 	end_if_finished(connection);
 }
@@ -218,8 +218,9 @@ static void send_all(struct front *front)
 		struct connection *connection = connection_of(client);
 		DL_DELETE2(front->turn->with_output, client, output_previous, output_next);
 		client->has_output = false;
-		if (client->out_of_room)
+		if (client->out_of_room || client->resumes)
 			connection_make_ready(connection);
+		client->resumes = false;
 		if (connection->closing && !client->broken)
 			continue;
 		connection->kind->send(connection);

@@ -112,8 +112,9 @@ void connection_end(struct connection *connection);
 /* It has sent what can be sent now, by itself: waits for what comes next, ends it if that was all. */
 void connection_sent(struct connection *connection);
 
-/* So much waits to be taken by the client that it is not read. */
+/* Its next request waits for something, or so much waits to be taken by the client, that it is not read. */
 static inline bool connection_is_held_back(const struct connection *connection)
 {
-	return connection->client.ledger.queued > CONNECTION_QUEUED_HIGH || client_must_take(&connection->client);
+	return connection->client.waits || connection->client.ledger.queued > CONNECTION_QUEUED_HIGH ||
+	       client_must_take(&connection->client);
 }

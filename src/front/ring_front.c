@@ -119,6 +119,42 @@ static int bind_port(struct ring_front *rings, struct ring *ring, uint32_t remot
 	return result;
 }
 
+static int by_domid(const void *left, const void *right)
+{
+	const struct inherited_port *a = left, *b = right;
+
+	return (int)a->domid - (int)b->domid;
+}
+
+/* The ring's port is inherited, or is bound now. */
+static int take_port(struct ring_front *rings, struct ring *ring, struct attachment *attachment, bool *is_inherited)
+{
+	const struct inherited_ports *inherited = rings->options.inherited;
+	const struct inherited_port wanted = {.domid = ring->domid};
+	struct inherited_port *found =
+	    inherited && inherited->n ? bsearch(&wanted, inherited->all, inherited->n, sizeof(wanted), by_domid) : NULL;
+
+	*is_inherited = found && found->port && found->remote_port == attachment->remote_port;
+	if (!*is_inherited)
+		return bind_port(rings, ring, attachment->remote_port, &attachment->port);
+	int error = set_port(rings, found->port, ring);
+	if (error)
+		return error;
+	attachment->port = found->port;
+	found->port = 0;
+	return 0;
+}
+
+static void unbind_inherited(struct ring_front *rings)
+{
+	struct inherited_ports *inherited = rings->options.inherited;
+
+	for (size_t i = 0; inherited && i < inherited->n; i++)
+		if (inherited->all[i].port)
+			rings->host->unbind(rings->host->context, inherited->all[i].port);
+	rings->options.inherited = NULL;
+}
+
 static void detach(struct ring_front *rings, uint16_t domid, const struct attachment *attachment)
 {
 	unbind(rings, attachment->port);
@@ -349,8 +385,9 @@ static int recover(struct ring_front *rings, struct domain *domain, const struct
 		host->unmap(host->context, domid, now.page);
 		return result;
 	}
-	bool is_bound = !bind_port(rings, ring, now.remote_port, &now.port);
+	bool is_inherited, is_bound = !take_port(rings, ring, &now, &is_inherited);
 	attach(ring, &now);
+	ring->masked = is_inherited; /* it may be, with an event that nobody has seen */
 	ring_go_on(ring, found);
 	if (!is_bound)
 		ring_give_up(ring, RING_ERROR_COMMUNICATION);
@@ -477,6 +514,7 @@ int ring_front_start(struct ring_front *rings)
 	struct numbers numbers = {0};
 	int error = 0;
 
+	unbind_inherited(rings);
 	if (domains->hypervisor)
 		error = domains->hypervisor->each_domain(domains->hypervisor->context, note_number, &numbers);
 	if (error && error != -ENOMEM) {
@@ -584,7 +622,16 @@ int ring_front_open(struct front *front, const struct ring_host *host, const str
 	rings->host = host;
 	rings->options = *options;
 	rings->rings = (struct rings){rings, introduce, release};
-	int result = host->bind_domain_exception(host->context, &rings->exception_port);
+	struct inherited_ports *inherited = options->inherited;
+	int result = 0;
+	if (inherited && inherited->n)
+		qsort(inherited->all, inherited->n, sizeof(*inherited->all), by_domid);
+	if (inherited && inherited->exception_port) {
+		rings->exception_port = inherited->exception_port;
+		host->unmask(host->context, rings->exception_port);
+	} else {
+		result = host->bind_domain_exception(host->context, &rings->exception_port);
+	}
 	if (result) {
 		log_error(front->turn->log, "events of domains that end cannot be had: %s", strerror(-result));
 		free(rings);
@@ -623,6 +670,21 @@ void ring_front_close(struct ring_front *rings)
 const struct rings *ring_front_rings(const struct ring_front *rings)
 {
 	return &rings->rings;
+}
+
+uint32_t ring_front_exception_port(const struct ring_front *rings)
+{
+	return rings->exception_port;
+}
+
+void ring_front_each_port(const struct ring_front *rings, void (*found)(void *context, const struct inherited_port *port),
+			  void *context)
+{
+	for (const struct ring *ring = rings->all; ring; ring = ring->hh.next) {
+		const struct inherited_port port = {ring->domid, ring->port, ring->remote_port};
+		if (ring->port)
+			found(context, &port);
+	}
 }
 
 size_t ring_front_connections(const struct ring_front *rings)

@@ -10,12 +10,27 @@
 /* The ring front end: which domains have a ring, by which page and event channel, and who is woken by an event. */
 struct ring_front;
 
+/* A port that was bound by the process that has left its place to this one, for a domain's end of an event channel. */
+struct inherited_port {
+	uint16_t domid;
+	uint32_t port, remote_port;
+};
+
+struct inherited_ports {
+	uint32_t exception_port; /* 0: not bound */
+	struct inherited_port *all;
+	size_t n, capacity;
+};
+
 struct ring_front_options {
 	double scan_seconds; /* after which all rings are looked at, since a guest may forget to send an event; 0: never */
 
 	/* A domain has shut down or died. Also called after scan_seconds, for what could not be done then. */
 	void (*domain_exception)(void *context);
 	void *context;
+
+	/* NULL: there are none. Those that no ring takes are unbound by ring_front_start. Lives until then. */
+	struct inherited_ports *inherited;
 };
 
 /* `host` outlives it. *out: freed by ring_front_close. -ENOMEM, or why there are no events of domains. */
@@ -42,5 +57,10 @@ int ring_front_recover(struct ring_front *rings);
  * After ring_front_recover, and once all who may be told of it are there, but before they are served. -ENOMEM, -ENOSPC.
  */
 int ring_front_start(struct ring_front *rings);
+
+/* What the next process inherits; `found` is called for each ring that is bound. */
+uint32_t ring_front_exception_port(const struct ring_front *rings);
+void ring_front_each_port(const struct ring_front *rings, void (*found)(void *context, const struct inherited_port *port),
+			  void *context);
 
 size_t ring_front_connections(const struct ring_front *rings);

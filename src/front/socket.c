@@ -396,6 +396,16 @@ void socket_front_close(struct socket_front *sockets)
 	free(sockets);
 }
 
+void socket_front_each(const struct socket_front *sockets, void (*found)(void *context, uint64_t id, int fd), void *context)
+{
+	const struct socket *socket;
+
+	found(context, HOLDER_LISTENER, sockets->listener.fd);
+	DL_FOREACH2 (sockets->connections, socket, next) {
+		found(context, socket->connection.client.id, socket->io.fd);
+	}
+}
+
 size_t socket_front_connections(const struct socket_front *sockets)
 {
 	return sockets->n_connections;

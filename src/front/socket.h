@@ -28,4 +28,7 @@ int socket_front_open(struct front *front, const struct socket_front_options *op
 /* Closes all connections and removes the socket; not while the turn has uncommitted changes. Accepts NULL. */
 void socket_front_close(struct socket_front *sockets);
 
+/* Calls `found` for the listening socket (HOLDER_LISTENER) and that of each connection. */
+void socket_front_each(const struct socket_front *sockets, void (*found)(void *context, uint64_t id, int fd), void *context);
+
 size_t socket_front_connections(const struct socket_front *sockets);

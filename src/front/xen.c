@@ -284,9 +284,9 @@ static int each_domain(void *context, int (*found)(void *found_context, uint16_t
 /* ---- opening ---- */
 
 /* The name of what is missing; NULL: all is there. */
-static const char *open_all(struct xen *xen)
+static const char *open_all(struct xen *xen, int events)
 {
-	xen->event_channels = xenevtchn_open(NULL, 0);
+	xen->event_channels = events >= 0 ? xenevtchn_fdopen(NULL, events, 0) : xenevtchn_open(NULL, 0);
 	if (!xen->event_channels)
 		return "event channels";
 	xen->grants = xengnttab_open(NULL, 0);
@@ -303,13 +303,13 @@ static const char *open_all(struct xen *xen)
 	return NULL;
 }
 
-int xen_open(struct log *log, uint16_t own, struct xen **out)
+int xen_open(struct log *log, uint16_t own, int events, struct xen **out)
 {
 	struct xen *xen = calloc(1, sizeof(*xen));
 
 	if (!xen)
 		return -ENOMEM;
-	const char *missing = open_all(xen);
+	const char *missing = open_all(xen, events);
 	if (missing) {
 		log_error(log,
 			  "no Xen here: %s cannot be opened (%s). On a machine without Xen start with --no-xen: then only the "

@@ -48,10 +48,11 @@ struct ring_host {
 struct xen;
 
 /*
- * `own`: the domain of the daemon. -ENODEV, with a message that says what to do, where there is no Xen or it cannot be reached.
- * *out: closed by xen_close.
+ * `own`: the domain of the daemon. `events`: -1, or the descriptor of event channels of a process that has left its place to this
+ * one, with its ports bound; it is xen's from now on. -ENODEV, with a message that says what to do, where there is no Xen or it
+ * cannot be reached. *out: closed by xen_close.
  */
-int xen_open(struct log *log, uint16_t own, struct xen **out);
+int xen_open(struct log *log, uint16_t own, int events, struct xen **out);
 void xen_close(struct xen *xen); /* accepts NULL */
 
 /* Both live as long as `xen`. */

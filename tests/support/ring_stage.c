@@ -18,7 +18,7 @@ static void count_exception(void *context)
 
 void ring_stage_open_with(const struct world_options *options, double scan_seconds)
 {
-	struct ring_front_options ring_options = {scan_seconds, count_exception, &stage};
+	struct ring_front_options ring_options = {scan_seconds, count_exception, &stage, NULL};
 
 	memset(&stage, 0, sizeof(stage));
 	ck_assert_int_eq(world_init(&stage.world, options), 0);

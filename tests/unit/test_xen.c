@@ -14,7 +14,7 @@ START_TEST(on_a_machine_without_xen_it_is_enodev)
 	struct xen *xen = NULL;
 
 	log_init(&log, false);
-	int error = xen_open(&log, 0, &xen);
+	int error = xen_open(&log, 0, -1, &xen);
 	if (!access("/proc/xen/capabilities", F_OK) || !access("/dev/xen/evtchn", F_OK)) {
 		ck_assert(error == 0 || error == -ENODEV);
 	} else {
