@@ -87,10 +87,11 @@ void client_free_transaction(struct transaction *transaction)
 
 static void forget(struct client *client, struct turn *turn)
 {
+	live_update_forget(&turn->update, client);
 	if (client->has_output)
 		DL_DELETE2(turn->with_output, client, output_previous, output_next);
 	client->has_output = false;
-	client->broken = client->out_of_room = client->events_dropped = false;
+	client->broken = client->out_of_room = client->events_dropped = client->waits = client->resumes = false;
 	while (client->transactions)
 		client_free_transaction(client->transactions);
 	charge_force(&client->output, 0);

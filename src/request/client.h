@@ -35,6 +35,8 @@ struct client {
 	bool broken;	     /* sent what cannot be followed: the front must end it */
 	bool out_of_room;    /* its next request waits until the ledger has room */
 	bool events_dropped; /* logged already */
+	bool waits;	     /* its next request has been run and is not answered, see turn_resume */
+	bool resumes;	     /* and may be run again */
 	bool has_output;     /* in turn->with_output */
 	struct client *output_previous, *output_next;
 };

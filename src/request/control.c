@@ -13,6 +13,7 @@
 
 #include "domain/domain_use.h"
 #include "request/domain_change.h"
+#include "request/live_update.h"
 #include "request/request.h"
 #include "store/check.h"
 
@@ -20,9 +21,11 @@ enum { ARGUMENTS_MAX = 7 };
 
 struct control {
 	struct turn *turn;
+	struct client *client;
 	const char *arguments[ARGUMENTS_MAX];
 	size_t n_arguments;
 	struct buffer answer;
+	bool waits; /* the answer is not known yet */
 };
 
 struct control_command {
@@ -83,6 +86,12 @@ static int control_help(struct control *control)
 	for (size_t i = 0; i < n; i++)
 		buffer_printf(&control->answer, "%-15s %s\n", commands[i].name, commands[i].usage);
 	return 0;
+}
+
+static int control_live_update(struct control *control)
+{
+	return live_update_command(control->turn, control->client, control->arguments, control->n_arguments, &control->answer,
+				   &control->waits);
 }
 
 static int control_log(struct control *control)
@@ -270,6 +279,7 @@ static const struct control_command *command_table(size_t *n)
 	static const struct control_command commands[] = {
 	    {"check", control_check, ""},
 	    {"help", control_help, ""},
+	    {"live-update", control_live_update, "[-c <cmdline>] [-F] [-t <timeout>] <file>"},
 	    {"log", control_log, "[on|off|+<switch>|-<switch>]"},
 	    {"logfile", control_logfile, "<file>"},
 	    {"memreport", control_memreport, "[<file>]"},
@@ -286,7 +296,7 @@ static const struct control_command *command_table(size_t *n)
 
 int operation_control(struct request *request, struct reply *reply)
 {
-	struct control control = {.turn = request->turn};
+	struct control control = {.turn = request->turn, .client = request->client};
 	size_t len, n;
 	const struct control_command *commands = command_table(&n);
 	const char *name = reader_string(&request->arguments, &len);
@@ -315,6 +325,7 @@ int operation_control(struct request *request, struct reply *reply)
 		else
 			result = STATUS_ENOMEM;
 	}
+	reply->waits = control.waits;
 	buffer_deinit(&control.answer);
 	return result;
 }

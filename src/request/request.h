@@ -28,6 +28,7 @@ struct reply {
 	size_t len;
 	bool is_set;		   /* bytes and len count, even if len is 0 */
 	const struct watch *watch; /* just set: its first event follows the reply */
+	bool waits;		   /* none yet: the request is run again after turn_resume */
 };
 
 void reply_set(struct reply *reply, const char *bytes, size_t len);

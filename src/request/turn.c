@@ -42,12 +42,14 @@ void turn_init(struct turn *turn)
 	turn->unread = NULL;
 	turn->writers.next = turn->writers.n = 0;
 	turn->departed_later = false;
+	turn->update = (struct live_update){0};
 	turn->figures = (struct turn_figures){0};
 }
 
 void turn_deinit(struct turn *turn)
 {
 	arena_deinit(&turn->arena);
+	live_update_deinit(&turn->update);
 	free(turn->runs);
 	free(turn->steps);
 }
@@ -263,6 +265,9 @@ static int run_message(struct turn *turn, struct client *client, const struct me
 	int fault = result < 0 ? result : turn->store->fault;
 	if (fault)
 		return fault;
+	client->waits = !result && reply.waits;
+	if (client->waits)
+		return 0;
 	note_run(turn, client, message);
 	if (turn->store->generation != generation && turn->store->transactions)
 		writers_add(&turn->writers, generation + 1, turn->store->generation, client->domain->caller.domid);
@@ -398,11 +403,18 @@ void turn_commit(struct turn *turn)
 	turn->n_runs = 0;
 }
 
+void turn_resume(struct turn *turn, struct client *client)
+{
+	client->waits = false;
+	client->resumes = true;
+	turn_note_output(turn, client);
+}
+
 bool turn_run_next(struct turn *turn, struct client *client)
 {
 	struct message message;
 
-	if (!next_message(client, &message))
+	if (client->waits || !next_message(client, &message))
 		return false;
 	if (client->broken)
 		return true;
@@ -421,7 +433,7 @@ bool turn_run_next(struct turn *turn, struct client *client)
 		commit_steps(turn);
 		turn->n_runs = 0;
 	}
-	return true;
+	return !client->waits;
 }
 
 static int try_work(struct turn *turn, turn_work *work, void *context)

@@ -11,6 +11,7 @@
 #include "ledger/ledger.h"
 #include "request/client.h"
 #include "request/conflict.h"
+#include "request/live_update.h"
 #include "request/rings.h"
 #include "store/changes.h"
 #include "store/store.h"
@@ -59,6 +60,7 @@ struct turn {
 	size_t n_runs, runs_capacity;
 	struct turn_step *steps;
 	size_t n_steps, steps_capacity;
+	struct live_update update; /* `updater` may be set after turn_init */
 	struct writers writers;
 	struct client *unread;	    /* who leaves events unread, see unread.h */
 	struct client *with_output; /* whose output is to be sent at the end of the turn, or whose request has been put off */
@@ -101,6 +103,9 @@ int turn_remove_watch(struct turn *turn, struct watch *watch);
  */
 typedef int turn_work(void *context, struct turn *turn, struct changes *changes);
 int turn_run_work(struct turn *turn, turn_work *work, void *context);
+
+/* The client's next request, which has been run and could not be answered, is run again. */
+void turn_resume(struct turn *turn, struct client *client);
 
 /* Remembers that the client has output to be sent. */
 void turn_note_output(struct turn *turn, struct client *client);
