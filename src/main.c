@@ -12,14 +12,31 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "handover/handed.h"
 #include "handover/keeper.h"
 #include "handover/kept.h"
+#include "handover/prove.h"
+#include "lxenstored/handover_format.h"
+#include "lxenstored/ledger_format.h"
+#include "lxenstored/program_formats.h"
+#include "lxenstored/store_format.h"
+#include "places.h"
 #include "options.h"
 #include "server.h"
 
 #ifndef PACKAGE_VERSION
 #define PACKAGE_VERSION "unknown"
 #endif
+
+/* For a daemon that means to hand over to this program, and looks at its file only. */
+static const struct program_formats formats __attribute__((section(PROGRAM_SECTION), used)) = {
+    .magic = PROGRAM_MAGIC,
+    .handover = HANDOVER_VERSION,
+    .store_oldest = STORE_VERSION_OLDEST,
+    .store_newest = STORE_VERSION,
+    .ledger_oldest = LEDGER_VERSION_OLDEST,
+    .ledger_newest = LEDGER_VERSION,
+};
 
 enum { FILE_NAME_SIZE = 4096, LARGE_ALLOCATION = 128 * 1024 };
 
@@ -117,6 +134,7 @@ static int start_trace(struct log *log, const struct options *options, const cha
 /* What starting needs besides the options: names that do not depend on a directory, and who waits. */
 struct start {
 	const struct options *options;
+	char **arguments; /* the command line */
 	struct log *log;
 	const char *pid_file, *trace_file;
 	char pid_default[FILE_NAME_SIZE], pid_buffer[FILE_NAME_SIZE], trace_buffer[FILE_NAME_SIZE];
@@ -146,23 +164,22 @@ static void log_ignored(const struct start *start)
 		log_notice(start->log, "option --%s is accepted and means nothing here", start->options->ignored[i]);
 }
 
-/* The daemon itself; `keeper`: NULL without. */
-static int serve(struct start *start, struct kept_daemon *keeper)
+/* The daemon itself; `keeper`: NULL without; `handed`: NULL unless it takes over from a daemon that has executed it. */
+static int serve(struct start *start, struct kept_daemon *keeper, struct handed *handed)
 {
 	struct server *server = NULL;
+	const struct server_start server_start = {start->options, start->arguments, start->log, keeper, handed};
 	int error = start_trace(start->log, start->options, start->trace_file);
 
 	if (!error)
-		error = server_new(start->options, keeper, start->log, &server);
+		error = server_new(&server_start, &server);
 	if (!error && !keeper)
 		error = write_pid_file(start->log, start->pid_file);
 	if (!error) {
 		log_ignored(start);
-		if (keeper && !start->options->no_fork)
+		if ((keeper || handed) && !start->options->no_fork)
 			leave_terminal(start->log);
-		if (keeper)
-			server_join_keeper(server, keeper);
-		else
+		if (!keeper && !handed)
 			started(start);
 		server_run(server);
 		if (keeper)
@@ -187,20 +204,56 @@ static int serve_kept(struct start *start, const char *channel)
 		return EXIT_FAILURE;
 	}
 	unsetenv(KEEPER_CHANNEL_VARIABLE);
-	int status = serve(start, keeper);
+	int status = serve(start, keeper, NULL);
 	kept_daemon_close(keeper);
 	return status;
 }
 
+/* In the place of a daemon that has executed this program. */
+static int serve_handed(struct start *start, const char *number)
+{
+	struct kept_daemon *keeper = NULL;
+	struct handed handed;
+	int error = handed_read(atoi(number), &handed);
+
+	start->log->foreground = start->options->no_fork;
+	unsetenv(HANDOVER_VARIABLE);
+	if (!error && handed.keeper >= 0)
+		error = kept_daemon_adopt(handed.keeper, start->log, &keeper);
+	if (error) {
+		log_error(start->log, "nothing that was handed over can be read: %s", strerror(-error));
+		return EXIT_FAILURE;
+	}
+	handed.keeper = -1;
+	int status = serve(start, keeper, &handed);
+	handed_deinit(&handed);
+	kept_daemon_close(keeper);
+	return status;
+}
+
+static int prove_only(const struct start *start)
+{
+	struct places places;
+
+	if (places_find(start->options, &places))
+		return EXIT_FAILURE;
+	return prove(&(struct proof_subject){places.store, places.ledger, places.boot_id, !start->options->no_xen});
+}
+
 static int run(const struct options *options, char **arguments, struct log *log)
 {
-	struct start start = {.options = options, .log = log, .trace_file = options->trace_file, .ready = -1};
-	const char *channel = getenv(KEEPER_CHANNEL_VARIABLE);
+	struct start start = {
+	    .options = options, .arguments = arguments, .log = log, .trace_file = options->trace_file, .ready = -1};
+	const char *channel = getenv(KEEPER_CHANNEL_VARIABLE), *handed = getenv(HANDOVER_VARIABLE);
 
 	start.pid_file = pid_file_path(options, start.pid_default, sizeof(start.pid_default));
 	int error = make_absolute(log, &start.pid_file, start.pid_buffer);
 	if (!error)
 		error = make_absolute(log, &start.trace_file, start.trace_buffer);
+	if (!error && getenv(PROOF_VARIABLE))
+		return prove_only(&start);
+	if (!error && handed)
+		return serve_handed(&start, handed);
 	if (!error && channel && !options->no_keeper)
 		return serve_kept(&start, channel);
 	if (!error && !options->no_fork)
@@ -208,7 +261,7 @@ static int run(const struct options *options, char **arguments, struct log *log)
 	if (error)
 		return EXIT_FAILURE;
 	if (options->no_keeper)
-		return serve(&start, NULL);
+		return serve(&start, NULL, NULL);
 	return keeper_run(&(struct keeper_options){
 	    .arguments = arguments,
 	    .log = log,

@@ -27,12 +27,14 @@ enum {
 	OPTION_CONFLICT_INTERVAL,
 	OPTION_RING_SCAN,
 	OPTION_RESTART_PAUSE,
+	OPTION_UPDATE_TRIAL,
 	OPTION_VERSION,
 	OPTION_TRACE_CONTROL
 };
 
 static const uint32_t default_ring_scan_seconds = 20;
 static const uint32_t default_restart_pause_seconds = 30;
+static const uint32_t default_update_trial_milliseconds = 1000;
 static const uint32_t default_event_seconds = 20;
 static const struct conflict_settings default_conflict = {5, 50};
 static const size_t default_store_size = (size_t)1 << 30;
@@ -73,6 +75,8 @@ static const struct option_description descriptions[] = {
     {OPTION_NO_KEEPER, "no-keeper", no_argument, NULL, "run without the process that holds connections"},
     {OPTION_RESTART_PAUSE, "restart-pause", required_argument, "SECONDS",
      "longest pause of the keeper before it starts a daemon that dies again and again (default 30; 0: none)"},
+    {OPTION_UPDATE_TRIAL, "update-trial", required_argument, "MILLISECONDS",
+     "how long the program of a live update has to serve before it is the one to go on with (default 1000)"},
     {OPTION_NO_XEN, "no-xen", no_argument, NULL, "serve the socket only, touch no hypervisor"},
     {'w', "timeout", required_argument, "watch-event=SECONDS",
      "drop an event that a guest does not read for so long; 0: never (default 20)"},
@@ -276,6 +280,8 @@ static int set_option(const struct option_description *description, const char *
 		return 0;
 	case OPTION_RESTART_PAUSE:
 		return set_number(name, value, &out->restart_pause_seconds);
+	case OPTION_UPDATE_TRIAL:
+		return set_number(name, value, &out->update_trial_milliseconds);
 	case OPTION_RING_SCAN:
 		return set_number(name, value, &out->ring_scan_seconds);
 	case OPTION_CONFLICT_BURST:
@@ -305,6 +311,7 @@ int options_parse(int argc, char **argv, struct options *out)
 	    .store_size = default_store_size,
 	    .ring_scan_seconds = default_ring_scan_seconds,
 	    .restart_pause_seconds = default_restart_pause_seconds,
+	    .update_trial_milliseconds = default_update_trial_milliseconds,
 	    .event_seconds = default_event_seconds,
 	    .conflict = default_conflict,
 	};

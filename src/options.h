@@ -26,7 +26,8 @@ struct options {
 	uint16_t own_domid, privileged_domid;
 	uint32_t ring_scan_seconds;	/* 0: never */
 	uint32_t restart_pause_seconds; /* at most; 0: none */
-	uint32_t event_seconds;		/* --timeout watch-event; 0: never */
+	uint32_t update_trial_milliseconds;
+	uint32_t event_seconds; /* --timeout watch-event; 0: never */
 	struct conflict_settings conflict;
 	struct quotas quotas;
 	const char *ignored[32]; /* options accepted that mean nothing here */

@@ -24,10 +24,14 @@
 #include "front/xen.h"
 #include "request/departed.h"
 #include "request/release.h"
+#include "handover/handed.h"
 #include "handover/kept.h"
+#include "handover/update.h"
+#include "lxenstored/handover_format.h"
+#include "places.h"
 #include "request/turn.h"
 
-enum { FILE_NAME_SIZE = 4096, LOCK_TRIES = 100 /* in a second */ };
+enum { LOCK_TRIES = 100 /* in a second */ };
 
 #define LEDGER_LARGE ((rlim_t)4 << 30)
 
@@ -42,45 +46,21 @@ struct server {
 	struct front front;
 	struct ring_front *rings; /* NULL with --no-xen */
 	struct socket_front *socket;
-	char run_directory[FILE_NAME_SIZE];
-	char ledger_path[FILE_NAME_SIZE];
+	struct update *update;
+	struct server_start start;
+	struct places places;
 };
 
-/* ---- places ---- */
-
-static int join(char out[FILE_NAME_SIZE], const char *directory, const char *name)
-{
-	int len = snprintf(out, FILE_NAME_SIZE, "%s/%s", directory, name);
-
-	return len < 0 || len >= FILE_NAME_SIZE ? -ENAMETOOLONG : 0;
-}
-
-static int find_run_directory(struct server *server)
-{
-	const char *directory = getenv("XENSTORED_RUNDIR");
-
-	snprintf(server->run_directory, sizeof(server->run_directory), "%s",
-		 directory && *directory ? directory : "/run/xenstored");
-	if (mkdir(server->run_directory, 0755) && errno != EEXIST) {
-		int error = -errno;
-		log_error(server->log, "run directory %s: %s", server->run_directory, strerror(-error));
-		return error;
-	}
-	return 0;
-}
-
-static void read_boot_id(char out[40])
-{
-	FILE *file = fopen("/proc/sys/kernel/random/boot_id", "re");
-	size_t len = file ? fread(out, 1, 39, file) : 0;
-
-	out[len] = 0;
-	out[strcspn(out, "\n")] = 0;
-	if (file)
-		fclose(file);
-}
-
 /* ---- parts ---- */
+
+static int make_run_directory(const struct server *server)
+{
+	if (!mkdir(server->places.run_directory, 0755) || errno == EEXIST)
+		return 0;
+	int error = -errno;
+	log_error(server->log, "run directory %s: %s", server->places.run_directory, strerror(-error));
+	return error;
+}
 
 /* The file must be allowed its size from the start; 0: any size is. */
 static size_t ledger_limit(void)
@@ -136,33 +116,24 @@ static int recover_ledger(struct server *server)
 	return result;
 }
 
-static int open_store(struct server *server, const struct options *options)
+static int open_store(struct server *server)
 {
-	char store_path[FILE_NAME_SIZE], boot_id[40], *ledger_path = server->ledger_path;
-	int error = 0;
+	const struct options *options = server->start.options;
+	const struct places *places = &server->places;
+	int error = open_ledger(places->ledger, &server->turn.ledger);
 
-	if (options->store)
-		error = snprintf(store_path, sizeof(store_path), "%s", options->store) >= FILE_NAME_SIZE ? -ENAMETOOLONG : 0;
-	else
-		error = join(store_path, server->run_directory, "store.mdb");
-	if (!error && snprintf(ledger_path, FILE_NAME_SIZE, "%s-ledger", store_path) >= FILE_NAME_SIZE)
-		error = -ENAMETOOLONG;
-	if (!error)
-		error = open_ledger(ledger_path, &server->turn.ledger);
 	if (error == -EBUSY)
-		log_error(server->log, "store %s: another lxenstored is running on it", store_path);
+		log_error(server->log, "store %s: another lxenstored is running on it", places->store);
 	else if (error)
-		log_error(server->log, "ledger %s: %s", ledger_path, strerror(-error));
+		log_error(server->log, "ledger %s: %s", places->ledger, strerror(-error));
 	if (error)
 		return error;
-
-	read_boot_id(boot_id);
 	struct store_options store_options = {
-	    .path = store_path,
+	    .path = places->store,
 	    .size_limit = options->store_size,
 	    .map = options->map,
 	    .sync = options->sync,
-	    .boot_id = boot_id,
+	    .boot_id = places->boot_id,
 	    .log = server->log,
 	};
 	error = store_open(&store_options, &server->turn.store);
@@ -170,12 +141,14 @@ static int open_store(struct server *server, const struct options *options)
 		return error;
 	error = recover_ledger(server);
 	if (error)
-		log_error(server->log, "ledger %s: %s", ledger_path, strerror(-error));
+		log_error(server->log, "ledger %s: %s", places->ledger,
+			  error == -EPROTO ? "it has a newer format" : strerror(-error));
 	return error;
 }
 
-static int open_turn(struct server *server, const struct options *options)
+static int open_turn(struct server *server)
 {
+	const struct options *options = server->start.options;
 	int error = domains_init(&server->domains, options->own_domid, options->privileged_domid, &options->quotas,
 				 server->xen ? xen_hypervisor(server->xen) : NULL);
 
@@ -206,9 +179,12 @@ static void domain_exception(void *context)
 		log_error(server->log, "domains cannot be asked for: %s", strerror(-fault));
 }
 
-static int open_rings(struct server *server, const struct options *options)
+static int open_rings(struct server *server)
 {
-	struct ring_front_options ring_options = {options->ring_scan_seconds, domain_exception, server};
+	const struct options *options = server->start.options;
+	struct handed *handed = server->start.handed;
+	struct ring_front_options ring_options = {options->ring_scan_seconds, domain_exception, server,
+						  handed ? &handed->ports : NULL};
 	int error = ring_front_open(&server->front, xen_ring_host(server->xen), &ring_options, &server->rings);
 
 	if (error)
@@ -235,22 +211,90 @@ static int catch_up(struct server *server)
 	return error;
 }
 
-static int open_socket(struct server *server, struct kept_daemon *keeper)
+static int open_socket(struct server *server)
 {
-	char default_path[FILE_NAME_SIZE];
-	const char *path = getenv("XENSTORED_PATH");
-	int error = join(default_path, server->run_directory, "socket");
+	struct kept_daemon *keeper = server->start.keeper;
+	struct handed *handed = server->start.handed;
+	struct held_list *held = handed ? &handed->sockets : keeper ? kept_daemon_held(keeper) : NULL;
+	const char *path = server->places.socket;
+	int error = socket_front_open(&server->front,
+				      &(struct socket_front_options){path, keeper ? kept_daemon_holder(keeper) : NULL, held},
+				      &server->socket);
 
-	if (!path || !*path)
-		path = default_path;
-	if (!error)
-		error = socket_front_open(&server->front,
-					  &(struct socket_front_options){path, keeper ? kept_daemon_holder(keeper) : NULL,
-									 keeper ? kept_daemon_held(keeper) : NULL},
-					  &server->socket);
 	if (error)
 		log_error(server->log, "socket %s: %s", path, strerror(-error));
 	return error;
+}
+
+/* ---- live update ---- */
+
+static void leave_loop(void *context)
+{
+	struct server *server = context;
+
+	ev_break(server->loop, EVBREAK_ALL);
+}
+
+static int open_update(struct server *server)
+{
+	server->update = update_new(&(struct update_options){
+	    .front = &server->front,
+	    .keeper = server->start.keeper,
+	    .arguments = server->start.arguments,
+	    .store = server->places.store,
+	    .ledger = server->places.ledger,
+	    .serves_rings = server->xen,
+	    .trial_seconds = (double)server->start.options->update_trial_milliseconds / 1000,
+	    .leave_loop = leave_loop,
+	    .context = server,
+	});
+	return server->update ? 0 : -ENOMEM;
+}
+
+static void begin_update(struct server *server)
+{
+	const struct handed *handed = server->start.handed;
+	const char *why = "The new program could not be executed.";
+	enum update_origin origin = UPDATE_UNKNOWN;
+
+	if (handed)
+		origin = handed->failed ? UPDATE_FAILED : UPDATE_HANDED;
+	else if (server->start.keeper)
+		origin = kept_daemon_origin(server->start.keeper, &why);
+	update_begin(server->update, origin, why);
+}
+
+static void add_socket(void *context, uint64_t id, int fd)
+{
+	handed_add_descriptor(context, HANDOVER_SOCKET, id, fd);
+}
+
+static void add_port(void *context, const struct inherited_port *port)
+{
+	handed_add_port(context, HANDOVER_PORT, port);
+}
+
+/* All that was run is committed and sent; what is to be sent and run besides is in the ledger. */
+static void hand_over(struct server *server)
+{
+	struct handed_writer *writer = handed_writer_new();
+
+	if (!writer) {
+		log_error(server->log, "update: no memory");
+		exit(EXIT_FAILURE);
+	}
+	front_finish(&server->front);
+	if (server->start.keeper)
+		handed_add_descriptor(writer, HANDOVER_KEEPER, 0, kept_daemon_channel(server->start.keeper));
+	socket_front_each(server->socket, add_socket, writer);
+	if (server->rings) {
+		handed_add_descriptor(writer, HANDOVER_EVENTS, 0, xen_ring_host(server->xen)->event_fd);
+		handed_add_port(writer, HANDOVER_EXCEPTION,
+				&(struct inherited_port){.port = ring_front_exception_port(server->rings)});
+		ring_front_each_port(server->rings, add_port, writer);
+	}
+	store_close(server->turn.store);
+	update_execute(server->update, writer);
 }
 
 /* Each client needs a descriptor, the store its size: take as much as is allowed. */
@@ -302,41 +346,57 @@ static void handle_signals(struct server *server)
 
 /* ---- the whole ---- */
 
-static int open_parts(struct server *server, const struct options *options, struct kept_daemon *keeper)
+static int take_events(struct handed *handed)
 {
-	int error = find_run_directory(server);
+	int events = handed ? handed->events : -1;
 
+	if (handed)
+		handed->events = -1;
+	return events;
+}
+
+static int open_parts(struct server *server)
+{
+	const struct options *options = server->start.options;
+	struct handed *handed = server->start.handed;
+	int error = places_find(options, &server->places);
+
+	if (!error)
+		error = make_run_directory(server);
 	if (!error && !options->no_xen)
-		error = xen_open(server->log, options->own_domid, &server->xen);
+		error = xen_open(server->log, options->own_domid, take_events(handed), &server->xen);
 	if (!error)
-		error = open_store(server, options);
+		error = open_store(server);
 	if (!error)
-		error = open_turn(server, options);
+		error = open_turn(server);
 	if (!error && server->xen)
-		error = open_rings(server, options);
+		error = open_rings(server);
 	if (!error)
-		error = open_socket(server, keeper);
+		error = open_socket(server);
+	if (!error)
+		error = open_update(server);
 	if (!error)
 		error = catch_up(server);
 	return error;
 }
 
-int server_new(const struct options *options, struct kept_daemon *keeper, struct log *log, struct server **out)
+int server_new(const struct server_start *start, struct server **out)
 {
 	struct server *server = calloc(1, sizeof(*server));
 
 	if (!server)
 		return -ENOMEM;
-	server->log = log;
+	server->start = *start;
+	server->log = start->log;
 	server->loop = ev_loop_new(EVFLAG_AUTO);
 	if (!server->loop) {
-		log_error(log, "no event loop can be made");
+		log_error(server->log, "no event loop can be made");
 		free(server);
 		return -ENOSYS;
 	}
 	raise_limits();
 	handle_signals(server);
-	int error = open_parts(server, options, keeper);
+	int error = open_parts(server);
 	if (error) {
 		server_free(server);
 		return error;
@@ -345,20 +405,21 @@ int server_new(const struct options *options, struct kept_daemon *keeper, struct
 	return 0;
 }
 
-void server_join_keeper(struct server *server, struct kept_daemon *keeper)
-{
-	kept_daemon_serving(keeper, server->loop, server->turn.ledger, server->ledger_path);
-}
-
 void server_run(struct server *server)
 {
+	if (server->start.keeper)
+		kept_daemon_serving(server->start.keeper, server->loop, server->turn.ledger, server->places.ledger);
+	begin_update(server);
 	ev_run(server->loop, 0);
+	if (update_is_due(server->update))
+		hand_over(server);
 }
 
 void server_free(struct server *server)
 {
 	if (!server)
 		return;
+	update_free(server->update);
 	if (server->turn_ready)
 		front_finish(&server->front);
 	socket_front_close(server->socket);

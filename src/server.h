@@ -7,18 +7,25 @@
 /* The daemon: owns everything else. */
 struct server;
 struct kept_daemon;
+struct handed;
+
+/* What is there at its start besides store and ledger. */
+struct server_start {
+	const struct options *options;
+	char **arguments; /* the command line, ending with NULL */
+	struct log *log;
+	struct kept_daemon *keeper; /* NULL: none */
+	struct handed *handed;	    /* of a daemon that has left its place to this one; NULL: there was none */
+};
 
 /*
- * Opens ledger, store and socket as the options say; the message of what fails is logged. `keeper`: NULL if there is none;
- * outlives it. *out: freed by server_free. Faults: -EBUSY (another daemon has the store), -EPROTO, -EIO (see store_open), -ENODEV
- * (no Xen), else -errno.
+ * Opens ledger, store and socket as the options say; the message of what fails is logged. All that
+ * `start` names outlives it. *out: freed by server_free. Faults: -EBUSY (another daemon has the store), -EPROTO, -EIO (see
+ * store_open), -ENODEV (no Xen), else -errno.
  */
-int server_new(const struct options *options, struct kept_daemon *keeper, struct log *log, struct server **out);
+int server_new(const struct server_start *start, struct server **out);
 
-/* Tells the keeper that the daemon serves, and answers it from now on. */
-void server_join_keeper(struct server *server, struct kept_daemon *keeper);
-
-/* Serves until SIGTERM or SIGINT. */
+/* Serves until SIGTERM or SIGINT, or until another program is executed in its place (live update). */
 void server_run(struct server *server);
 
 /* Ends all connections and closes everything. Accepts NULL. */

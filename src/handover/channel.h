@@ -10,15 +10,20 @@
  */
 enum channel_kind {
 	/* to the daemon, at its start */
-	CHANNEL_HELD = 1, /* a descriptor that is held, under `id` */
-	CHANNEL_ALL = 2,  /* that was all */
-	CHANNEL_PING = 3, /* its heartbeat is to change */
+	CHANNEL_HELD = 1,   /* a descriptor that is held, under `id` */
+	CHANNEL_ALL = 2,    /* that was all */
+	CHANNEL_PING = 3,   /* its heartbeat is to change */
+	CHANNEL_TRIAL = 4,  /* at its start: it is the program of a live update, and has not proved itself yet */
+	CHANNEL_FAILED = 5, /* at its start: the program of a live update has failed; text: how */
 
 	/* to the keeper */
 	CHANNEL_HOLD = 16,    /* this descriptor, under `id` */
 	CHANNEL_DROP = 17,    /* `id` */
 	CHANNEL_SERVING = 18, /* the daemon serves; text: the path of the ledger with its heartbeat */
-	CHANNEL_ENDING = 19   /* it ends because it was asked to: no other is to be started */
+	CHANNEL_ENDING = 19,  /* it ends because it was asked to: no other is to be started */
+	CHANNEL_UPDATE =
+	    20, /* another program is about to take the daemon's place; its file, and in text its words, each with a NUL */
+	CHANNEL_PROVED = 21 /* the daemon has served for a while: its program is the one to be started from now on */
 };
 
 enum { CHANNEL_TEXT_MAX = 4096 };

@@ -30,11 +30,21 @@ static const double healthy_seconds = 10; /* a daemon that has served so long ha
 static const double pause_least = 0.1;
 static const double heartbeat_seconds = 2, hang_seconds = 10;
 
+enum { TRIAL_DEATHS = 2 };
+
 /* A descriptor that is held. */
 struct kept {
 	uint64_t id;
 	int fd;
 	UT_hash_handle hh;
+};
+
+/* The program of a live update, until it has served for a while. */
+struct trial {
+	int program; /* -1: there is none */
+	char **words;
+	unsigned deaths;
+	char failed[256]; /* how the last one has failed; "": it has not, or its successor has been told */
 };
 
 struct keeper {
@@ -44,6 +54,8 @@ struct keeper {
 	struct kept *kept;
 	int program;   /* the daemon's, as it was when this keeper started */
 	int directory; /* where the command line was given */
+	char **words;  /* of the program, if a live update has brought it; else the options have them */
+	struct trial trial;
 	pid_t daemon;
 	bool is_child;	  /* else somebody else's, and its exit status is not known */
 	bool has_served;  /* this daemon */
@@ -98,6 +110,86 @@ static void forget_all(struct keeper *keeper)
 	}
 }
 
+/* ---- live update ---- */
+
+static void forget_trial(struct keeper *keeper)
+{
+	if (keeper->trial.program >= 0)
+		close(keeper->trial.program);
+	free(keeper->trial.words);
+	keeper->trial.program = -1;
+	keeper->trial.words = NULL;
+	keeper->trial.deaths = 0;
+}
+
+/* The strings of a message in one block: pointers, then copies. NULL: no memory. */
+static char **copy_words(const struct channel_message *message)
+{
+	size_t n = 0;
+
+	for (uint32_t i = 0; i < message->text_len; i++)
+		n += !message->text[i];
+	char **words = malloc((n + 1) * sizeof(*words) + message->text_len + 1);
+	if (!words)
+		return NULL;
+	char *at = memcpy(words + n + 1, message->text, message->text_len + 1);
+	for (size_t i = 0; i < n; i++) {
+		words[i] = at;
+		at += strlen(at) + 1;
+	}
+	words[n] = NULL;
+	return words;
+}
+
+static void begin_trial(struct keeper *keeper, const struct channel_message *message, int program)
+{
+	forget_trial(keeper);
+	*keeper->trial.failed = 0;
+	keeper->trial.words = copy_words(message);
+	keeper->trial.program = program;
+	if (keeper->trial.words)
+		return;
+	log_error(keeper->log, "keeper: no memory for the program of a live update");
+	forget_trial(keeper);
+}
+
+static void end_trial(struct keeper *keeper)
+{
+	*keeper->trial.failed = 0;
+	if (keeper->trial.program < 0)
+		return;
+	close(keeper->program);
+	free(keeper->words);
+	keeper->program = keeper->trial.program;
+	keeper->words = keeper->trial.words;
+	keeper->trial.program = -1;
+	keeper->trial.words = NULL;
+	forget_trial(keeper);
+}
+
+/* Twice is enough: then the last one that has served is started again. */
+static void count_death(struct keeper *keeper, const char *how)
+{
+	if (keeper->trial.program < 0 || ++keeper->trial.deaths < TRIAL_DEATHS)
+		return;
+	snprintf(keeper->trial.failed, sizeof(keeper->trial.failed),
+		 "The new program %s soon after it took over, the last time of %u. The old one is back.", how, TRIAL_DEATHS);
+	log_error(keeper->log, "keeper: the program of the live update %s again; back to the one before", how);
+	forget_trial(keeper);
+}
+
+static int tell_of_update(const struct keeper *keeper, int channel)
+{
+	struct channel_message message = {.kind = CHANNEL_FAILED};
+
+	if (keeper->trial.program >= 0)
+		return channel_send_short(channel, CHANNEL_TRIAL, 0, -1);
+	if (!*keeper->trial.failed)
+		return 0;
+	message.text_len = (uint32_t)snprintf(message.text, sizeof(message.text), "%s", keeper->trial.failed);
+	return channel_send(channel, &message, -1);
+}
+
 /* ---- the channel ---- */
 
 static void write_pid_file(const struct keeper *keeper)
@@ -142,6 +234,13 @@ static void handle(struct keeper *keeper, const struct channel_message *message,
 	case CHANNEL_ENDING:
 		keeper->ending = true;
 		break;
+	case CHANNEL_UPDATE:
+		if (fd >= 0)
+			begin_trial(keeper, message, fd);
+		return;
+	case CHANNEL_PROVED:
+		end_trial(keeper);
+		break;
 	default: /* of a newer daemon */
 		break;
 	}
@@ -184,6 +283,8 @@ static bool hand_over(const struct keeper *keeper, int channel)
 	for (kept = keeper->kept; kept && !error; kept = kept->hh.next)
 		error = channel_send_short(channel, CHANNEL_HELD, kept->id, kept->fd);
 	if (!error)
+		error = tell_of_update(keeper, channel);
+	if (!error)
 		error = channel_send_short(channel, CHANNEL_ALL, 0, -1);
 	return !error;
 }
@@ -201,7 +302,10 @@ static void become_daemon(const struct keeper *keeper, int channel)
 	if (keeper->directory >= 0 && fchdir(keeper->directory))
 		_exit(127);
 	setenv(KEEPER_CHANNEL_VARIABLE, number, 1);
-	fexecve(keeper->program, keeper->options->arguments, environ);
+	if (keeper->trial.program >= 0)
+		fexecve(keeper->trial.program, keeper->trial.words, environ);
+	else
+		fexecve(keeper->program, keeper->words ? keeper->words : keeper->options->arguments, environ);
 	_exit(127);
 }
 
@@ -317,6 +421,7 @@ static void death_event(struct ev_loop *loop, ev_io *io, int events)
 		ev_break(loop, EVBREAK_ALL);
 		return;
 	}
+	count_death(keeper, how);
 	plan_restart(keeper, how);
 }
 
@@ -397,6 +502,8 @@ static void deinit(struct keeper *keeper)
 	forget_all(keeper);
 	if (keeper->ledger >= 0)
 		close(keeper->ledger);
+	forget_trial(keeper);
+	free(keeper->words);
 	if (keeper->program >= 0)
 		close(keeper->program);
 	if (keeper->directory >= 0)
@@ -419,8 +526,13 @@ static int take_over(struct keeper *keeper)
 
 int keeper_run(const struct keeper_options *options)
 {
-	struct keeper keeper = {
-	    .options = options, .log = options->log, .ledger = -1, .program = -1, .directory = -1, .status = EXIT_FAILURE};
+	struct keeper keeper = {.options = options,
+				.log = options->log,
+				.ledger = -1,
+				.program = -1,
+				.directory = -1,
+				.trial = {.program = -1},
+				.status = EXIT_FAILURE};
 	int error = init(&keeper);
 
 	if (!error)

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "handover/channel.h"
+#include "request/live_update.h"
 #include "ledger/ledger.h"
 
 struct kept_daemon {
@@ -24,6 +25,8 @@ struct kept_daemon {
 	struct ledger *ledger;
 	ev_io channel;
 	bool is_alone; /* the keeper is gone */
+	enum update_origin origin;
+	char why[LIVE_UPDATE_TEXT];
 };
 
 static void note_alone(struct kept_daemon *daemon)
@@ -66,17 +69,28 @@ static int add(struct held_list *held, uint64_t id, int fd)
 	return 0;
 }
 
-static int receive_all(int channel, struct held_list *held)
+static void note_update(struct kept_daemon *daemon, const struct channel_message *message)
+{
+	if (message->kind == CHANNEL_TRIAL)
+		daemon->origin = UPDATE_HANDED;
+	if (message->kind != CHANNEL_FAILED)
+		return;
+	daemon->origin = UPDATE_FAILED;
+	snprintf(daemon->why, sizeof(daemon->why), "%.*s", (int)sizeof(daemon->why) - 1, message->text);
+}
+
+static int receive_all(struct kept_daemon *daemon)
 {
 	struct channel_message message;
 	int fd;
 
 	for (;;) {
-		int error = channel_receive(channel, &message, &fd);
+		int error = channel_receive(daemon->channel.fd, &message, &fd);
 		if (error)
 			return error;
+		note_update(daemon, &message);
 		if (message.kind == CHANNEL_HELD && fd >= 0)
-			error = add(held, message.id, fd);
+			error = add(&daemon->held, message.id, fd);
 		else if (fd >= 0)
 			close(fd);
 		if (error)
@@ -94,7 +108,7 @@ static void close_held(struct held_list *held)
 	free(held->all);
 }
 
-int kept_daemon_open(int channel, struct log *log, struct kept_daemon **out)
+int kept_daemon_adopt(int channel, struct log *log, struct kept_daemon **out)
 {
 	struct kept_daemon *daemon = calloc(1, sizeof(*daemon));
 
@@ -102,13 +116,21 @@ int kept_daemon_open(int channel, struct log *log, struct kept_daemon **out)
 		return -ENOMEM;
 	fcntl(channel, F_SETFD, FD_CLOEXEC);
 	*daemon = (struct kept_daemon){.log = log, .holder = {daemon, hold, drop}, .channel = {.fd = channel}};
-	int error = receive_all(channel, &daemon->held);
-	if (error) {
-		kept_daemon_close(daemon);
-		return error;
-	}
 	*out = daemon;
 	return 0;
+}
+
+int kept_daemon_open(int channel, struct log *log, struct kept_daemon **out)
+{
+	int error = kept_daemon_adopt(channel, log, out);
+
+	if (!error)
+		error = receive_all(*out);
+	if (error) {
+		kept_daemon_close(*out);
+		*out = NULL;
+	}
+	return error;
 }
 
 void kept_daemon_close(struct kept_daemon *daemon)
@@ -160,6 +182,37 @@ void kept_daemon_serving(struct kept_daemon *daemon, struct ev_loop *loop, struc
 	message.text_len = (uint32_t)snprintf(message.text, sizeof(message.text), "%s", ledger_path);
 	if (channel_send(daemon->channel.fd, &message, -1))
 		note_alone(daemon);
+}
+
+int kept_daemon_channel(const struct kept_daemon *daemon)
+{
+	return daemon->channel.fd;
+}
+
+enum update_origin kept_daemon_origin(const struct kept_daemon *daemon, const char **why)
+{
+	*why = daemon->why;
+	return daemon->origin;
+}
+
+void kept_daemon_updating(struct kept_daemon *daemon, int program, char *const words[])
+{
+	struct channel_message message = {.kind = CHANNEL_UPDATE};
+
+	for (size_t i = 0; words[i]; i++) {
+		size_t len = strlen(words[i]) + 1;
+		if (len > CHANNEL_TEXT_MAX - message.text_len)
+			return; /* who has put them together has seen to it that they fit */
+		memcpy(message.text + message.text_len, words[i], len);
+		message.text_len += (uint32_t)len;
+	}
+	if (!daemon->is_alone && channel_send(daemon->channel.fd, &message, program))
+		note_alone(daemon);
+}
+
+void kept_daemon_proved(struct kept_daemon *daemon)
+{
+	(void)tell(daemon, CHANNEL_PROVED, 0, -1);
 }
 
 void kept_daemon_ending(struct kept_daemon *daemon)
