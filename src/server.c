@@ -17,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/death_note.h"
 #include "domain/domain_record.h"
 #include "front/connection.h"
 #include "front/ring_front.h"
@@ -49,6 +50,7 @@ struct server {
 	struct update *update;
 	struct server_start start;
 	struct places places;
+	struct death_note *death_note;
 };
 
 /* ---- parts ---- */
@@ -103,6 +105,21 @@ static void drop_rings(struct ledger *ledger)
 			ledger_drop(ledger, &found);
 }
 
+/* Of what the daemon before has died, if that was a request. */
+static void note_suspect(struct server *server)
+{
+	const struct ledger_suspect *suspect = ledger_suspect(server->turn.ledger);
+	char how[64] = "was killed";
+
+	if (!suspect->is_there)
+		return;
+	if (suspect->signal)
+		snprintf(how, sizeof(how), "died of signal %u", suspect->signal);
+	log_warning(server->log, "the daemon before %s while it ran a request of connection %llu, which has ended %u daemons",
+		    how, (unsigned long long)suspect->connection_id, suspect->crashes + suspect->kills);
+	turn_be_careful(&server->turn);
+}
+
 static int recover_ledger(struct server *server)
 {
 	struct store *store = server->turn.store;
@@ -140,6 +157,8 @@ static int open_store(struct server *server)
 	if (error)
 		return error;
 	error = recover_ledger(server);
+	if (!error)
+		error = death_note_new(ledger_death(server->turn.ledger), &server->death_note);
 	if (error)
 		log_error(server->log, "ledger %s: %s", places->ledger,
 			  error == -EPROTO ? "it has a newer format" : strerror(-error));
@@ -166,6 +185,7 @@ static int open_turn(struct server *server)
 	server->turn.conflict = options->conflict;
 	turn_init(&server->turn);
 	server->turn_ready = true;
+	note_suspect(server);
 	front_init(&server->front, server->loop, &server->turn);
 	return 0;
 }
@@ -430,6 +450,7 @@ void server_free(struct server *server)
 	watch_index_free(server->turn.watches);
 	domains_deinit(&server->domains);
 	store_close(server->turn.store);
+	death_note_free(server->death_note);
 	ledger_close(server->turn.ledger);
 	xen_close(server->xen);
 	ev_signal_stop(server->loop, &server->terminate);

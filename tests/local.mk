@@ -84,6 +84,13 @@ tests_xensim_libxensim_so_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/tests
 tests_xensim_libxensim_so_CFLAGS = $(WARNING_CFLAGS) $(XEN_CFLAGS) -fPIC
 tests_xensim_libxensim_so_LDFLAGS = -shared
 
+# ---- loaded into daemons that are to die ----
+check_PROGRAMS += tests/support/libdeadly.so
+tests_support_libdeadly_so_SOURCES = tests/support/deadly.c
+tests_support_libdeadly_so_CPPFLAGS = $(AM_CPPFLAGS)
+tests_support_libdeadly_so_CFLAGS = $(WARNING_CFLAGS) -O0 -fPIC
+tests_support_libdeadly_so_LDFLAGS = -shared
+
 # ---- unit tests: one for each file of src/ ----
 UNIT_TESTS = \
 	tests/unit/test_access \
@@ -101,6 +108,8 @@ UNIT_TESTS = \
 	tests/unit/test_duplicates \
 	tests/unit/test_events \
 	tests/unit/test_faults \
+	tests/unit/test_death_note \
+	tests/unit/test_escape \
 	tests/unit/test_hash \
 	tests/unit/test_histories \
 	tests/unit/test_index \
@@ -201,6 +210,10 @@ tests_unit_test_domain_record_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_domain_record_LDADD = $(TEST_LIBS)
 tests_unit_test_domain_use_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_domain_use_LDADD = $(TEST_LIBS)
+tests_unit_test_death_note_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_death_note_LDADD = $(TEST_LIBS)
+tests_unit_test_escape_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_escape_LDADD = $(TEST_LIBS)
 tests_unit_test_hash_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_hash_LDADD = $(TEST_LIBS)
 tests_unit_test_key_CPPFLAGS = $(TEST_CPPFLAGS)
@@ -380,6 +393,9 @@ tests_integration_test_start_LDADD = $(TEST_LIBS)
 
 # ---- daemons with guests, on the simulated Xen ----
 PROTOCOL_TESTS += tests/integration/test_fairness tests/integration/test_rings tests/integration/test_xensim tests/integration/test_xensim_host
+PROTOCOL_TESTS += tests/integration/test_deadly_requests
+tests_integration_test_deadly_requests_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_integration_test_deadly_requests_LDADD = $(TEST_LIBS)
 PROTOCOL_TESTS += tests/integration/test_keeper
 tests_integration_test_keeper_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_integration_test_keeper_LDADD = $(TEST_LIBS)

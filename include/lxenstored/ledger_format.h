@@ -51,16 +51,17 @@ struct ledger_header {
 	uint32_t version;
 	uint32_t block_size;
 	unsigned char store_id[16];
-	char boot_id[40];	    /* NUL padded; room, empty so far */
-	uint64_t marker_connection; /* the request that is being run: room, 0 so far */
-	uint64_t marker_done;
-	uint64_t heartbeat; /* room, 0 so far */
+	char boot_id[40];      /* NUL padded; room, empty so far */
+	uint64_t running_slot; /* whose request is being run: the index of the slot, and 1; 0: none is */
+	uint64_t running_at;   /* where that request begins in its input */
+	uint64_t heartbeat;    /* changes when the keeper asks */
 	struct ledger_armed armed;
 	struct mmsghdr receive;
 	struct mmsghdr send;
 	struct iovec receive_buffer;
 	struct iovec send_buffers[LEDGER_SEND_BUFFERS];
 	struct ledger_update update;
+	uint32_t death; /* the signal that the process has died of, where its handler could note it; else 0 */
 };
 
 enum ledger_state { LEDGER_FREE = 0, LEDGER_CONNECTED = 1, LEDGER_RESETTING = 2, LEDGER_STOPPED = 3 };
@@ -79,7 +80,10 @@ struct ledger_slot {
 	uint32_t in_block; /* holds the input from `done` to in_pos; 0: nothing there */
 	uint32_t out_head; /* first block of the output; 0: none */
 	uint32_t error;	   /* of a ring that is LEDGER_STOPPED: what its page says */
-	unsigned char reserved[LEDGER_SLOT_SIZE - 52];
+	uint32_t crashes;  /* how often a process has died of a signal that it noted while it ran the request at suspect_at */
+	uint64_t suspect_at;
+	uint32_t kills; /* the same without a note: killed */
+	unsigned char reserved[LEDGER_SLOT_SIZE - 68];
 };
 
 /* Bytes lie from the front, entries from the back. An input block has no entries and its `link` is 0. */

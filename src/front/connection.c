@@ -17,7 +17,7 @@
 #include "request/release.h"
 #include "request/unread.h"
 
-enum { REQUESTS_PER_TURN = 64, CHANGES_PER_TURN = 256, CONNECTIONS_PER_TURN = 64 };
+enum { REQUESTS_PER_TURN = 64, CHANGES_PER_TURN = 256, CONNECTIONS_PER_TURN = TURN_REQUESTS_MAX / REQUESTS_PER_TURN };
 
 static const double retry_seconds = 0.05; /* while the ledger's room is used up, or somebody's limits are */
 

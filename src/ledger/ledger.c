@@ -22,8 +22,11 @@
 #include "ledger/recovery.h"
 #include "wire/message.h"
 
+enum { CRASHES_MAX = 2, DEATHS_MAX = 5 /* of one request, before it is given up */ };
+
 struct ledger {
 	struct pool pool;
+	struct ledger_suspect suspect;
 	struct ledger_connection *touched; /* those with requests or entries that wait for commit or cut */
 	unsigned char hash_key[HASH_KEY_SIZE];
 };
@@ -64,7 +67,17 @@ int ledger_recover(struct ledger *ledger, const unsigned char store_id[16], uint
 		   void (*damaged)(void *context, uint64_t connection_id, const char *what), void *context)
 {
 	ledger->touched = NULL;
-	return recovery_run(&ledger->pool, store_id, last_tag, damaged, context);
+	return recovery_run(&ledger->pool, store_id, last_tag, damaged, context, &ledger->suspect);
+}
+
+const struct ledger_suspect *ledger_suspect(const struct ledger *ledger)
+{
+	return &ledger->suspect;
+}
+
+uint32_t *ledger_death(struct ledger *ledger)
+{
+	return &ledger->pool.header->death;
 }
 
 void ledger_beat(struct ledger *ledger)
@@ -334,6 +347,33 @@ void ledger_ran(struct ledger_connection *connection, size_t len)
 	touch(connection);
 }
 
+/* Slot and offset change together, as far as the next process can tell. */
+void ledger_running(const struct ledger_connection *connection)
+{
+	struct pool *pool = &connection->ledger->pool;
+
+	publish_u64(&pool->header->running_slot, 0);
+	pool->header->running_at = connection->ran;
+	publish_u64(&pool->header->running_slot, (uint64_t)(connection->slot - pool->slots) + 1);
+}
+
+void ledger_running_none(struct ledger *ledger)
+{
+	publish_u64(&ledger->pool.header->running_slot, 0);
+}
+
+bool ledger_is_condemned(const struct ledger_connection *connection)
+{
+	const struct ledger_slot *slot = connection->slot;
+
+	return slot->crashes >= CRASHES_MAX || (uint64_t)slot->crashes + slot->kills >= DEATHS_MAX;
+}
+
+int64_t ledger_before_condemned(const struct ledger_connection *connection)
+{
+	return (int64_t)(connection->slot->suspect_at - connection->ran);
+}
+
 /* What was run is answered. */
 static void set_done(struct ledger_connection *connection)
 {
@@ -567,7 +607,7 @@ void ledger_reset(struct ledger_connection *connection, uint32_t epoch)
 	publish_u32(&slot->state, LEDGER_RESETTING);
 	publish_u32(&slot->epoch, epoch);
 	drop_all(connection);
-	slot->error = 0;
+	slot->error = slot->crashes = slot->kills = 0;
 	slot->in_pos = slot->done = slot->out_pos = 0;
 	connection->ran = 0;
 }

@@ -59,6 +59,17 @@ int ledger_begin(struct ledger *ledger, const unsigned char store_id[16]);
 int ledger_recover(struct ledger *ledger, const unsigned char store_id[16], uint64_t last_tag,
 		   void (*damaged)(void *context, uint64_t connection_id, const char *what), void *context);
 
+/* A request that was being run when the process before died. */
+struct ledger_suspect {
+	bool is_there;
+	uint64_t connection_id;
+	uint32_t signal;	 /* that the process noted before it died; 0: none, it was killed */
+	uint32_t crashes, kills; /* that this request has seen by now */
+};
+
+/* What the last ledger_recover has found. */
+const struct ledger_suspect *ledger_suspect(const struct ledger *ledger);
+
 struct ledger_found {
 	uint64_t connection_id;
 	uint32_t state; /* enum ledger_state, never LEDGER_FREE */
@@ -88,6 +99,8 @@ bool ledger_owes_update(struct ledger *ledger, uint64_t *connection_id, uint64_t
 /* The number of the file's format. Only what is between LEDGER_VERSION_OLDEST and LEDGER_VERSION may be set. */
 uint32_t ledger_version(const struct ledger *ledger);
 void ledger_set_version(struct ledger *ledger, uint32_t version);
+/* A word for the signal of which this process dies; see death_note.h. As long as the ledger is open. */
+uint32_t *ledger_death(struct ledger *ledger);
 
 /* Changes the word by which whoever has the file sees that this process goes on. */
 void ledger_beat(struct ledger *ledger);
@@ -122,6 +135,19 @@ const char *ledger_input(const struct ledger_connection *connection, size_t *len
 
 /* The first `len` bytes of ledger_input are a request that has been run; its reply is appended next. */
 void ledger_ran(struct ledger_connection *connection, size_t len);
+
+/*
+ * The request at the front of ledger_input is run from now on, until ledger_running_none or the next one is: it is what a death
+ * is put down to.
+ */
+void ledger_running(const struct ledger_connection *connection);
+void ledger_running_none(struct ledger *ledger);
+
+/* Is there a request in the input, or was there before it, of which too many processes have died for another to run it? */
+bool ledger_is_condemned(const struct ledger_connection *connection);
+
+/* Bytes of ledger_input in front of that request; negative: it is answered. */
+int64_t ledger_before_condemned(const struct ledger_connection *connection);
 
 /* ---- output ---- */
 

@@ -244,6 +244,32 @@ static void recover_slot(struct recovery *recovery, uint32_t index)
 	put_in_order(recovery->pool, slot, found, &output);
 }
 
+/* ---- the request that was being run ---- */
+
+/* What is forgotten first is counted too little if this process dies in between, never too much. */
+static void count_death(const struct recovery *recovery, struct ledger_suspect *out)
+{
+	const struct ledger_header *found = &recovery->header;
+	uint64_t index = found->running_slot - 1, at = found->running_at;
+
+	*out = (struct ledger_suspect){0};
+	publish_u64(&recovery->pool->header->running_slot, 0);
+	publish_u32(&recovery->pool->header->death, 0);
+	if (index >= LEDGER_SLOTS || recovery->slots[index].state != LEDGER_CONNECTED)
+		return;
+	struct ledger_slot *slot = &recovery->pool->slots[index];
+	if (at < slot->done || at >= slot->in_pos)
+		return;
+	if (slot->suspect_at != at)
+		slot->crashes = slot->kills = 0;
+	slot->suspect_at = at;
+	if (found->death)
+		slot->crashes++;
+	else
+		slot->kills++;
+	*out = (struct ledger_suspect){true, slot->connection_id, found->death, slot->crashes, slot->kills};
+}
+
 /* ---- the whole ---- */
 
 static int read_header(struct recovery *recovery, const unsigned char store_id[16])
@@ -259,7 +285,8 @@ static int read_header(struct recovery *recovery, const unsigned char store_id[1
 	return header->version > LEDGER_VERSION ? -EPROTO : 0;
 }
 
-int recovery_run(struct pool *pool, const unsigned char store_id[16], uint64_t last_tag, recovery_damaged *damaged, void *context)
+int recovery_run(struct pool *pool, const unsigned char store_id[16], uint64_t last_tag, recovery_damaged *damaged, void *context,
+		 struct ledger_suspect *suspect)
 {
 	struct recovery recovery = {
 	    .pool = pool,
@@ -280,6 +307,7 @@ int recovery_run(struct pool *pool, const unsigned char store_id[16], uint64_t l
 		for (uint32_t i = 0; i < LEDGER_SLOTS; i++)
 			recover_slot(&recovery, i);
 		publish_u64(&pool->header->armed.call, LEDGER_IDLE);
+		count_death(&recovery, suspect);
 		result = pool_resume(pool, recovery.slots, recovery.in_use);
 	}
 	free(recovery.slots);

@@ -3,6 +3,7 @@
 
 #include <stdint.h>
 
+#include "ledger/ledger.h"
 #include "ledger/pool.h"
 
 /*
@@ -13,9 +14,11 @@
  *
  * `damaged` is called for each slot that does not make sense, with what is wrong; it becomes free.
  *
+ * *suspect: the request that was being run at the death and has no answer yet; it has one death more on its account.
+ *
  * STATUS_ENOENT: the file holds nothing of this store; begin anew. -EPROTO: its format is a newer one. -ENOMEM, -ENOSPC, other
  * -errno: the file is as it was.
  */
 typedef void recovery_damaged(void *context, uint64_t connection_id, const char *what);
-int recovery_run(struct pool *pool, const unsigned char store_id[16], uint64_t last_tag, recovery_damaged *damaged,
-		 void *context);
+int recovery_run(struct pool *pool, const unsigned char store_id[16], uint64_t last_tag, recovery_damaged *damaged, void *context,
+		 struct ledger_suspect *suspect);

@@ -69,6 +69,7 @@ int client_attach(struct client *client, struct turn *turn, const struct ledger_
 		return error < 0 ? error : -EIO;
 	}
 	ledger_attach(turn->ledger, found, &client->ledger);
+	client->is_condemned = found->state == LEDGER_CONNECTED && ledger_is_condemned(&client->ledger);
 	/* Events are compared by it: one of a watch that is gone must not be taken for that of a new one. */
 	watch_serial_used(turn->watches, ledger_last_watch(&client->ledger));
 	domain_hold(domain);
@@ -91,7 +92,8 @@ static void forget(struct client *client, struct turn *turn)
 	if (client->has_output)
 		DL_DELETE2(turn->with_output, client, output_previous, output_next);
 	client->has_output = false;
-	client->broken = client->out_of_room = client->events_dropped = client->waits = client->resumes = false;
+	client->broken = client->out_of_room = client->events_dropped = false;
+	client->waits = client->resumes = client->is_condemned = false;
 	while (client->transactions)
 		client_free_transaction(client->transactions);
 	charge_force(&client->output, 0);

@@ -32,6 +32,7 @@ struct client {
 	size_t n_unread_marks;
 	struct client *unread_previous, *unread_next;
 
+	bool is_condemned;   /* has a request that is not to be run: ledger_is_condemned */
 	bool broken;	     /* sent what cannot be followed: the front must end it */
 	bool out_of_room;    /* its next request waits until the ledger has room */
 	bool events_dropped; /* logged already */

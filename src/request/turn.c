@@ -16,12 +16,14 @@
 #include <string.h>
 #include <utlist.h>
 
+#include "base/escape.h"
 #include "domain/domain_record.h"
 #include "request/departed.h"
 #include "request/limits.h"
 #include "request/release.h"
 #include "request/request.h"
 
+enum { LOGGED_BYTES = 256 /* of a request that is not run */ };
 enum { TRIES_ALONE = 32 /* each with more room */, STEPS_KEPT = 4096 /* memory for so many stays */ };
 
 static int watched_below(void *context, const struct path *path, int (*found)(void *found_context, const struct path *path),
@@ -43,6 +45,7 @@ void turn_init(struct turn *turn)
 	turn->writers.next = turn->writers.n = 0;
 	turn->departed_later = false;
 	turn->update = (struct live_update){0};
+	turn->careful = 0;
 	turn->figures = (struct turn_figures){0};
 }
 
@@ -258,6 +261,7 @@ static int run_message(struct turn *turn, struct client *client, const struct me
 	struct request request;
 	struct reply reply;
 
+	ledger_running(&client->ledger);
 	arena_reset(&turn->arena);
 	trace(turn, client, "IN", message->header.type, message->payload, message->header.len);
 	uint64_t generation = turn->store->generation;
@@ -400,6 +404,7 @@ void turn_commit(struct turn *turn)
 		turn->departed_later = watch_departed(turn->watches);
 		run_again(turn);
 	}
+	ledger_running_none(turn->ledger);
 	turn->n_runs = 0;
 }
 
@@ -410,10 +415,60 @@ void turn_resume(struct turn *turn, struct client *client)
 	turn_note_output(turn, client);
 }
 
+void turn_be_careful(struct turn *turn)
+{
+	turn->careful = TURN_REQUESTS_MAX;
+}
+
+/* ---- a request of which processes have died ---- */
+
+static void log_condemned(struct turn *turn, const struct client *client, const struct message *message)
+{
+	const char *name = message_type_name(message->header.type);
+	char text[ESCAPE_SIZE(LOGGED_BYTES)];
+	size_t len = message->header.len, shown = len < LOGGED_BYTES ? len : LOGGED_BYTES;
+
+	escape(message->payload, shown, text);
+	log_error(turn->log,
+		  "domain %u, connection %llu: the daemon has died of a request again and again. It is answered EIO and not "
+		  "run, and the connection is ended. Type %u (%s), transaction %u, %zu bytes: \"%s\"%s",
+		  client->domain->caller.domid, (unsigned long long)client->id, message->header.type, name ? name : "unknown",
+		  message->header.transaction_id, len, text, shown < len ? "..." : "");
+}
+
+/*
+ * The condemned request comes next, or is answered: nothing that follows it is run. False: it is not whole yet, or there is no
+ * room for the answer.
+ */
+static bool refuse_condemned(struct turn *turn, struct client *client)
+{
+	struct message message;
+
+	turn_commit(turn);
+	if (!client_is_ended(client) && !ledger_before_condemned(&client->ledger)) {
+		if (!next_message(client, &message))
+			return client->broken;
+		client->out_of_room = ledger_reserve(turn->ledger);
+		if (client->out_of_room)
+			return false;
+		if (!client->broken) {
+			log_condemned(turn, client, &message);
+			refuse_message(turn, client, &message, -EIO);
+		}
+	}
+	client->is_condemned = false;
+	client->broken = true;
+	return true;
+}
+
+/* ---- the next request ---- */
+
 bool turn_run_next(struct turn *turn, struct client *client)
 {
 	struct message message;
 
+	if (client->is_condemned && ledger_before_condemned(&client->ledger) <= 0)
+		return refuse_condemned(turn, client);
 	if (client->waits || !next_message(client, &message))
 		return false;
 	if (client->broken)
@@ -432,6 +487,10 @@ bool turn_run_next(struct turn *turn, struct client *client)
 	else if (!store_tag(turn->store)) {
 		commit_steps(turn);
 		turn->n_runs = 0;
+	}
+	if (turn->careful) {
+		turn->careful--;
+		turn_commit(turn);
 	}
 	return !client->waits;
 }

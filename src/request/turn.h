@@ -64,6 +64,7 @@ struct turn {
 	struct writers writers;
 	struct client *unread;	    /* who leaves events unread, see unread.h */
 	struct client *with_output; /* whose output is to be sent at the end of the turn, or whose request has been put off */
+	unsigned careful;	    /* so many requests are still to be run in turns of their own, see turn_be_careful */
 	bool departed_later;	    /* to remove records of departed clients has failed: not with a client's requests again */
 	struct turn_figures figures;
 };
@@ -76,6 +77,13 @@ void turn_deinit(struct turn *turn);
  * client->broken); false: there is none, or no room for its reply.
  */
 bool turn_run_next(struct turn *turn, struct client *client);
+
+/*
+ * A process has died running a request: each of the next ones has a turn of its own, as many as may have been in the turn of that
+ * death. So it is certain which one another death is to be put down to.
+ */
+enum { TURN_REQUESTS_MAX = 64 * 64 };
+void turn_be_careful(struct turn *turn);
 
 /*
  * Ends the turn: all that was run is valid after it. Also removes some of what clients have left who are gone; while

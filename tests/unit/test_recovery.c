@@ -16,6 +16,7 @@
 
 #include "base/status.h"
 #include "ledger/ledger.h"
+#include "lxenstored/ledger_format.h"
 #include "support/random.h"
 #include "support/suite.h"
 
@@ -405,6 +406,146 @@ START_TEST(bytes_that_a_call_had_moved_count)
 }
 END_TEST
 
+/* ---- the request that was being run ---- */
+
+/* What the next process says of the request that this one was running when it died. */
+static struct ledger_suspect recover_suspect(void)
+{
+	struct ledger_suspect suspect;
+	struct ledger *second;
+
+	ck_assert_int_eq(ledger_open(copy_path, LIMIT, &second), 0);
+	ck_assert_int_eq(ledger_recover(second, store_id, committed, count_damaged, NULL), 0);
+	suspect = *ledger_suspect(second);
+	ck_assert_uint_eq(*ledger_death(second), 0);
+	ledger_close(second);
+	return suspect;
+}
+
+/* The process dies while it runs the next request of `one`. */
+static struct ledger_suspect die_running(const struct expected *one, uint32_t signal)
+{
+	ledger_running(&one->connection);
+	*ledger_death(ledger) = signal;
+	copy_file();
+	return recover_suspect();
+}
+
+/* In the eyes of the process after the one that has counted the death. */
+static bool is_condemned(const struct expected *one)
+{
+	struct ledger_connection connection;
+	struct ledger_found found;
+	struct ledger *second;
+	uint32_t index = 0;
+
+	ck_assert_int_eq(ledger_open(copy_path, LIMIT, &second), 0);
+	ck_assert_int_eq(ledger_recover(second, store_id, committed, count_damaged, NULL), 0);
+	ck_assert(!ledger_suspect(second)->is_there);
+	do
+		ck_assert(ledger_find(second, &index, &found));
+	while (found.connection_id != one->id);
+	ledger_attach(second, &found, &connection);
+	bool result = ledger_is_condemned(&connection);
+	if (result)
+		ck_assert_int_eq(ledger_before_condemned(&connection), 0);
+	ledger_detach(&connection);
+	ledger_close(second);
+	return result;
+}
+
+/* The deaths that a request has seen so far. */
+static void set_deaths(const struct expected *one, uint64_t at, uint32_t crashes, uint32_t kills)
+{
+	one->connection.slot->suspect_at = at;
+	one->connection.slot->crashes = crashes;
+	one->connection.slot->kills = kills;
+}
+
+START_TEST(a_death_is_put_down_to_the_request_that_was_being_run)
+{
+	struct expected *one = &expected[1];
+
+	connect_one(&expected[0]);
+	connect_one(one);
+	receive_some(one);
+	run_one(one);
+	commit_all();
+	receive_some(one);
+	struct ledger_suspect suspect = die_running(one, 11);
+	ck_assert(suspect.is_there);
+	ck_assert_uint_eq(suspect.connection_id, one->id);
+	ck_assert_uint_eq(suspect.signal, 11);
+	ck_assert_uint_eq(suspect.crashes, 1);
+	ck_assert_uint_eq(suspect.kills, 0);
+	ck_assert(!is_condemned(one));
+	suspect = die_running(one, 0);
+	ck_assert_uint_eq(suspect.crashes, 0);
+	ck_assert_uint_eq(suspect.kills, 1);
+}
+END_TEST
+
+START_TEST(a_request_is_condemned_by_two_crashes_or_five_deaths)
+{
+	static const struct {
+		uint32_t crashes, kills, signal;
+		bool condemned;
+	} cases[] = {{0, 0, 6, false}, {1, 0, 6, true}, {1, 2, 0, false}, {1, 3, 0, true}, {0, 3, 0, false}, {0, 4, 0, true}};
+	struct expected *one = &expected[0];
+
+	connect_one(one);
+	receive_some(one);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		set_deaths(one, 0, cases[i].crashes, cases[i].kills);
+		ck_assert(die_running(one, cases[i].signal).is_there);
+		ck_assert_msg(is_condemned(one) == cases[i].condemned, "case %zu", i);
+	}
+}
+END_TEST
+
+START_TEST(deaths_of_another_request_do_not_count)
+{
+	struct expected *one = &expected[0];
+
+	connect_one(one);
+	receive_some(one);
+	set_deaths(one, 1, 1, 3);
+	ck_assert_uint_eq(die_running(one, 6).crashes, 1);
+	ck_assert(!is_condemned(one));
+}
+END_TEST
+
+START_TEST(nothing_is_put_down_to_a_request_that_is_answered)
+{
+	struct expected *one = &expected[0];
+
+	connect_one(one);
+	receive_some(one);
+	ledger_running(&one->connection);
+	run_one(one);
+	*ledger_death(ledger) = 11;
+	copy_file();
+	ck_assert(recover_suspect().is_there == (one->done == 0));
+	commit_all();
+	copy_file();
+	ck_assert(!recover_suspect().is_there);
+}
+END_TEST
+
+START_TEST(a_death_between_two_requests_is_put_down_to_none)
+{
+	struct expected *one = &expected[0];
+
+	connect_one(one);
+	receive_some(one);
+	ledger_running(&one->connection);
+	ledger_running_none(ledger);
+	*ledger_death(ledger) = 11;
+	copy_file();
+	ck_assert(!recover_suspect().is_there);
+}
+END_TEST
+
 /* ---- what makes no sense ---- */
 
 static int recover_copy(const unsigned char id[16])
@@ -481,6 +622,11 @@ int main(void)
 	tcase_add_test(cases, what_was_received_run_and_committed_is_found_after_random_histories);
 	tcase_add_test(cases, a_recovered_ledger_can_be_recovered_again_and_again);
 	tcase_add_test(cases, bytes_that_a_call_had_moved_count);
+	tcase_add_test(cases, a_death_is_put_down_to_the_request_that_was_being_run);
+	tcase_add_test(cases, a_request_is_condemned_by_two_crashes_or_five_deaths);
+	tcase_add_test(cases, deaths_of_another_request_do_not_count);
+	tcase_add_test(cases, nothing_is_put_down_to_a_request_that_is_answered);
+	tcase_add_test(cases, a_death_between_two_requests_is_put_down_to_none);
 	tcase_add_test(cases, the_ledger_of_another_store_holds_nothing);
 	tcase_add_test(cases, of_two_connections_with_the_same_block_one_ends);
 	tcase_add_test(cases, damage_ends_connections_and_nothing_else);

@@ -290,17 +290,21 @@ static int write_configuration(const struct daemon *daemon, char path[128])
 int sim_start(struct sim *sim, struct daemon *daemon, enum sim_daemon which, const char *const arguments[], int *status)
 {
 	static const char *const names[] = {[SIM_XENSTORED] = "xenstored", [SIM_OXENSTORED] = "oxenstored"};
-	static const char *const usual[][2] = {
-	    [SIM_LXENSTORED] = {"-N", "--no-keeper"}, [SIM_XENSTORED] = {"-N"}, [SIM_OXENSTORED] = {"--no-fork"}};
-	const char *programs = which == SIM_LXENSTORED ? "" : sim_stock_programs(NULL), *build = getenv("TOP_BUILDDIR");
-	struct surroundings with = {.directory = sim->host.directory, .is_stock = which != SIM_LXENSTORED};
+	static const char *const usual[][2] = {[SIM_LXENSTORED] = {"-N", "--no-keeper"},
+					       [SIM_KEPT] = {"-N"},
+					       [SIM_XENSTORED] = {"-N"},
+					       [SIM_OXENSTORED] = {"--no-fork"}};
+	bool is_stock = which != SIM_LXENSTORED && which != SIM_KEPT;
+	const char *programs = is_stock ? sim_stock_programs(NULL) : "", *build = getenv("TOP_BUILDDIR");
+	const char *also = getenv("SIM_PRELOAD");
+	struct surroundings with = {.directory = sim->host.directory, .is_stock = is_stock};
 	const char *words[ARGUMENTS_MAX + 8] = {getenv("LXENSTORED")};
 	char program[4200], configuration[128];
 	size_t n = 1;
 
 	if (!programs)
 		return -ENOENT;
-	if (which != SIM_LXENSTORED) {
+	if (is_stock) {
 		snprintf(program, sizeof(program), "%s/%s", programs, names[which]);
 		words[0] = program;
 	}
@@ -315,7 +319,8 @@ int sim_start(struct sim *sim, struct daemon *daemon, enum sim_daemon which, con
 	}
 	for (size_t i = 0; arguments && arguments[i] && i < ARGUMENTS_MAX; i++)
 		words[n++] = arguments[i];
-	snprintf(with.library, sizeof(with.library), "%s/tests/xensim/libxensim.so", build ? build : ".");
+	snprintf(with.library, sizeof(with.library), "%s/tests/xensim/libxensim.so%s%s", build ? build : ".", also ? ":" : "",
+		 also ? also : "");
 	return daemon_run(daemon, words, prepare, &with, status);
 }
 

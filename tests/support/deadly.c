@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Loaded into a daemon (LD_PRELOAD), this makes it die of what a client asks for. A node whose name has "deadly-" and then
+ *letters kills the daemon that writes it, a record with "dying-" and letters the one that reads it; the n-th time it does what
+ *the n-th letter says, and what the last one says from then on:
+ *
+ *	s SIGSEGV, r the same because the stack is used up, b SIGBUS, a abort, f SIGFPE, i an illegal instruction,
+ *	k SIGKILL, h hangs, c SIGSEGV when the turn is committed, o nothing
+ *
+ * A file in the run directory, "deaths" and then the word, has as many bytes as there were times.
+ */
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <lmdb.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { WORD_MAX = 32 };
+
+static pid_t loaded_by; /* its children look at the store before it does: theirs is another death */
+static int dies_at_commit;
+
+__attribute__((constructor)) static void note_process(void)
+{
+	loaded_by = getpid();
+}
+
+static void *real(const char *name)
+{
+	void *function = dlsym(RTLD_NEXT, name);
+
+	if (!function) {
+		fprintf(stderr, "deadly: there is no %s\n", name);
+		abort();
+	}
+	return function;
+}
+
+/* How often the word has been met before. */
+static size_t count(const char *word)
+{
+	const char *directory = getenv("XENSTORED_RUNDIR");
+	struct stat file = {0};
+	char path[4096];
+
+	snprintf(path, sizeof(path), "%s/deaths-%s", directory ? directory : ".", word);
+	int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	if (fd < 0 || fstat(fd, &file) || write(fd, "x", 1) != 1)
+		fprintf(stderr, "deadly: %s cannot be counted\n", path);
+	close(fd);
+	return (size_t)file.st_size;
+}
+
+static volatile int *volatile nowhere;
+
+/* Until there is no more stack. */
+static int go_down(int depth)
+{
+	volatile char room[4096];
+
+	room[0] = (char)depth;
+	return depth < 0 ? 0 : go_down(depth + 1) + room[0];
+}
+
+static void die(char letter)
+{
+	switch (letter) {
+	case 's':
+		*nowhere = 1;
+		return;
+	case 'r':
+		exit(go_down(1));
+	case 'b':
+		raise(SIGBUS);
+		return;
+	case 'a':
+		abort();
+	case 'f':
+		raise(SIGFPE);
+		return;
+	case 'i':
+		__builtin_trap();
+	case 'k':
+		raise(SIGKILL);
+		return;
+	case 'h':
+		for (;;)
+			pause();
+	case 'c':
+		dies_at_commit = 1;
+		return;
+	default:
+		return;
+	}
+}
+
+static void look(const MDB_val *bytes, const char *sign)
+{
+	size_t sign_len = strlen(sign), n = 0;
+	char word[WORD_MAX];
+	const char *at = bytes->mv_size ? memmem(bytes->mv_data, bytes->mv_size, sign, sign_len) : NULL;
+
+	if (!at || getpid() != loaded_by)
+		return;
+	const char *end = (const char *)bytes->mv_data + bytes->mv_size;
+	for (at += sign_len; at < end && *at >= 'a' && *at <= 'z' && n < sizeof(word) - 1; at++)
+		word[n++] = *at;
+	word[n] = 0;
+	if (!n)
+		return;
+	size_t times = count(word);
+	die(word[times < n ? times : n - 1]);
+}
+
+int mdb_put(MDB_txn *txn, MDB_dbi dbi, MDB_val *key, MDB_val *data, unsigned int flags)
+{
+	int (*put)(MDB_txn *, MDB_dbi, MDB_val *, MDB_val *, unsigned int);
+
+	*(void **)&put = real("mdb_put");
+	look(key, "deadly-");
+	return put(txn, dbi, key, data, flags);
+}
+
+int mdb_txn_commit(MDB_txn *txn)
+{
+	int (*commit)(MDB_txn *);
+
+	*(void **)&commit = real("mdb_txn_commit");
+	if (dies_at_commit)
+		*nowhere = 1;
+	return commit(txn);
+}
+
+int mdb_cursor_get(MDB_cursor *cursor, MDB_val *key, MDB_val *data, MDB_cursor_op op)
+{
+	int (*get)(MDB_cursor *, MDB_val *, MDB_val *, MDB_cursor_op);
+
+	*(void **)&get = real("mdb_cursor_get");
+	int code = get(cursor, key, data, op);
+	if (!code && data)
+		look(data, "dying-");
+	return code;
+}
