@@ -453,6 +453,11 @@ DUMP_TESTS = \
 	tests/integration/test_dump \
 	tests/integration/test_dump_domains \
 	tests/integration/test_dump_store
+DUMP_TESTS += tests/integration/test_dump_owed
+tests_integration_test_dump_owed_SOURCES = tests/integration/test_dump_owed.c tests/integration/crowd.c tests/integration/crowd.h \
+	$(DUMP_SOURCES)
+tests_integration_test_dump_owed_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_integration_test_dump_owed_LDADD = $(TEST_LIBS) $(JANSSON_LIBS)
 DUMP_SOURCES = tests/integration/dump_run.c tests/integration/dump_run.h
 tests_integration_test_dump_SOURCES = tests/integration/test_dump.c $(DUMP_SOURCES)
 tests_integration_test_dump_CPPFLAGS = $(TEST_CPPFLAGS)

@@ -170,6 +170,31 @@ static int read_store(struct reading *reading, struct dump *dump)
 	return !result || result == -EIO ? 0 : STATUS_FAILED;
 }
 
+/* The ledger that lies beside the store. */
+static int read_owed(struct reading *reading, struct dump *dump)
+{
+	char store[PATH_MAX], path[PATH_MAX + sizeof("-ledger")];
+	int result;
+
+	if (!realpath(reading->options->store, store))
+		return STATUS_FAILED;
+	snprintf(path, sizeof(path), "%s-ledger", store);
+	result = owed_read(path, dump->meta.id, dump->commit, &dump->owed);
+	switch (result) {
+	case 0:
+		return 0;
+	case STATUS_ENOENT:
+		dump_complain("%s is not the ledger of this store: nothing is owed to anybody", path);
+		return STATUS_FAILED;
+	case STATUS_EINVAL:
+		dump_complain("%s is damaged, or no ledger that this program can read", path);
+		return STATUS_DAMAGED;
+	default:
+		dump_complain("%s: %s", path, strerror(-result));
+		return STATUS_FAILED;
+	}
+}
+
 /* Of the file and its pages. */
 static int read_figures(struct reading *reading, struct dump *dump)
 {
@@ -204,11 +229,14 @@ static int judge(const struct reading *reading, struct dump *dump)
 		dump_complain("%s is damaged: %zu records are left out that stand for no node", store, image->n_damaged);
 	if (n_others)
 		dump_complain("%s is damaged: %zu records are left out that are not whole", store, n_others);
+	if (dump->owed.n_damaged)
+		dump_complain("the ledger of %s is damaged: of %zu connections not all can be shown", store,
+			      dump->owed.n_damaged);
 	if (image->n_orphans && dump->one_moment)
 		dump_complain("%s is damaged: %zu nodes have no parent", store, image->n_orphans);
 	if (!dump->one_moment)
 		dump_complain("the store was changed while it was read: what is shown is not of one moment");
-	if (image->n_damaged || n_others || (image->n_orphans && dump->one_moment))
+	if (image->n_damaged || n_others || dump->owed.n_damaged || (image->n_orphans && dump->one_moment))
 		dump->complete = false;
 	return dump->complete ? STATUS_DONE : STATUS_DAMAGED;
 }
@@ -238,6 +266,8 @@ static int show(struct reading *reading)
 
 	if (!status && dump.shown & SHOW_FILE)
 		status = read_figures(reading, &dump);
+	if (!status && dump.shown & SHOW_OWED)
+		status = read_owed(reading, &dump);
 	reader_close(&reading->reader);
 	sigprocmask(SIG_SETMASK, &reading->outside, NULL);
 	if (!status) {
@@ -250,6 +280,7 @@ static int show(struct reading *reading)
 		if (fault || failed)
 			status = STATUS_FAILED;
 	}
+	owed_deinit(&dump.owed);
 	image_deinit(&dump.image);
 	inventory_deinit(&dump.inventory);
 	return status;

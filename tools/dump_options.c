@@ -27,6 +27,7 @@ enum {
 	OPTION_DOMAINS,
 	OPTION_WATCHES,
 	OPTION_OWNERS,
+	OPTION_OWED,
 	OPTION_CHECK,
 	OPTION_HELP,
 	OPTION_VERSION
@@ -43,6 +44,7 @@ void dump_print_help(void)
 	       "  --domains         domains in place of nodes: who they are, their quotas, how much they have\n"
 	       "  --watches         watches in place of nodes: whose, path, token, depth\n"
 	       "  --owners          who owns what in place of nodes: the topmost nodes of each domain\n"
+	       "  --owed            what the ledger holds in place of nodes: requests not answered, output not taken\n"
 	       "  --check           show nothing, but check every record of the store\n"
 	       "  --help            show this and end\n"
 	       "  --version         show the version and end\n\n"
@@ -98,6 +100,9 @@ static int set_option(int code, struct dump_options *out)
 		return 0;
 	case OPTION_OWNERS:
 		out->shown |= SHOW_OWNERS;
+		return 0;
+	case OPTION_OWED:
+		out->shown |= SHOW_OWED;
 		return 0;
 	case OPTION_CHECK:
 		out->check = true;
@@ -157,6 +162,10 @@ static int complete(bool has_path, struct dump_options *out)
 		dump_complain("--domains takes no path: domains are not at one");
 		return STATUS_USAGE;
 	}
+	if (has_path && out->shown & SHOW_OWED) {
+		dump_complain("--owed takes no path: connections are not at one");
+		return STATUS_USAGE;
+	}
 	if (!out->format)
 		out->format = format_ls;
 	if (!out->shown)
@@ -171,17 +180,12 @@ static int complete(bool has_path, struct dump_options *out)
 int dump_parse_options(int argc, char **argv, struct dump_options *out)
 {
 	static const struct option longs[] = {
-	    {"store", required_argument, NULL, OPTION_STORE},
-	    {"format", required_argument, NULL, OPTION_FORMAT},
-	    {"perms", no_argument, NULL, OPTION_PERMS},
-	    {"generations", no_argument, NULL, OPTION_GENERATIONS},
-	    {"domains", no_argument, NULL, OPTION_DOMAINS},
-	    {"watches", no_argument, NULL, OPTION_WATCHES},
-	    {"owners", no_argument, NULL, OPTION_OWNERS},
-	    {"check", no_argument, NULL, OPTION_CHECK},
-	    {"help", no_argument, NULL, OPTION_HELP},
-	    {"version", no_argument, NULL, OPTION_VERSION},
-	    {0},
+	    {"store", required_argument, NULL, OPTION_STORE}, {"format", required_argument, NULL, OPTION_FORMAT},
+	    {"perms", no_argument, NULL, OPTION_PERMS},	      {"generations", no_argument, NULL, OPTION_GENERATIONS},
+	    {"domains", no_argument, NULL, OPTION_DOMAINS},   {"watches", no_argument, NULL, OPTION_WATCHES},
+	    {"owners", no_argument, NULL, OPTION_OWNERS},     {"owed", no_argument, NULL, OPTION_OWED},
+	    {"check", no_argument, NULL, OPTION_CHECK},	      {"help", no_argument, NULL, OPTION_HELP},
+	    {"version", no_argument, NULL, OPTION_VERSION},   {0},
 	};
 	int code, result = 0;
 

@@ -261,6 +261,56 @@ static void write_owners(const struct dump *dump, bool *failed)
 	fputs("\n]", stdout);
 }
 
+static json_t *make_request(const struct owed_request *request, bool *failed)
+{
+	const char *name = message_type_name(request->header.type);
+	json_t *object = json_object();
+
+	set(object, "type", json_number(request->header.type), failed);
+	set(object, "name", name ? json_string(name) : json_null(), failed);
+	set(object, "request_id", json_number(request->header.request_id), failed);
+	set(object, "transaction", json_number(request->header.transaction_id), failed);
+	set(object, "bytes", json_number(MESSAGE_HEADER_SIZE + request->header.len), failed);
+	set_bytes(object, "argument", request->argument, request->argument_len, failed);
+	return object;
+}
+
+static json_t *make_owed(const struct owed_connection *connection, bool *failed)
+{
+	json_t *object = json_object(), *requests = json_array();
+	bool is_ring = format_is_ring(connection);
+
+	for (size_t i = 0; i < connection->n_requests; i++)
+		*failed |= json_array_append_new(requests, make_request(&connection->requests[i], failed)) != 0;
+	set(object, "connection", json_number(connection->id), failed);
+	set(object, "kind", json_string(is_ring ? "ring" : "socket"), failed);
+	set(object, "domid", is_ring ? json_number(connection->id) : json_null(), failed);
+	set(object, "state", json_string(format_state_name(connection->state)), failed);
+	set(object, "epoch", json_number(connection->epoch), failed);
+	set(object, "error", json_number(connection->error), failed);
+	set(object, "input_bytes", json_number(connection->input_bytes), failed);
+	set(object, "requests", requests, failed);
+	set(object, "running_after", connection->is_running ? json_number(connection->running_after) : json_null(), failed);
+	set(object, "crashes", json_number(connection->crashes), failed);
+	set(object, "kills", json_number(connection->kills), failed);
+	set(object, "output_bytes", json_number(connection->output_bytes), failed);
+	set(object, "replies", json_number(connection->replies), failed);
+	set(object, "events", json_number(connection->events), failed);
+	set(object, "waiting", json_number(connection->waiting), failed);
+	set(object, "problem", connection->problem ? json_string(connection->problem) : json_null(), failed);
+	return object;
+}
+
+static void write_owed(const struct dump *dump, bool *failed)
+{
+	bool first = true;
+
+	begin_list("owed");
+	for (size_t i = 0; i < dump->owed.n && !*failed; i++)
+		write_element(make_owed(&dump->owed.connections[i], failed), &first, failed);
+	fputs("\n]", stdout);
+}
+
 int format_json(const struct dump *dump)
 {
 	bool failed = false;
@@ -275,6 +325,8 @@ int format_json(const struct dump *dump)
 		write_watches(dump, &failed);
 	if (dump->shown & SHOW_OWNERS)
 		write_owners(dump, &failed);
+	if (dump->shown & SHOW_OWED)
+		write_owed(dump, &failed);
 	fputs("}\n", stdout);
 	return failed ? -ENOMEM : 0;
 }

@@ -221,5 +221,7 @@ int format_ls(const struct dump *dump)
 		fault = list_watches(dump);
 	if (!fault && dump->shown & SHOW_OWNERS)
 		fault = list_owners(dump);
+	if (!fault && dump->shown & SHOW_OWED)
+		format_list_owed(dump);
 	return fault;
 }

@@ -162,5 +162,7 @@ int format_stat(const struct dump *dump)
 		fault = print_watches(dump);
 	if (!fault && dump->shown & SHOW_OWNERS)
 		fault = print_owners(dump);
+	if (!fault && dump->shown & SHOW_OWED)
+		format_count_owed(dump);
 	return fault;
 }

@@ -6,6 +6,7 @@
 
 #include "base/buffer.h"
 #include "lxenstored/store_format.h"
+#include "ledger/owed.h"
 #include "progress.h"
 #include "store/image.h"
 #include "store/inventory.h"
@@ -18,7 +19,8 @@ enum {
 	SHOW_DOMAINS = 2, /* and the quotas of all */
 	SHOW_WATCHES = 4,
 	SHOW_OWNERS = 8,
-	SHOW_FILE = 16 /* how the file is used; by stat only */
+	SHOW_FILE = 16, /* how the file is used; by stat only */
+	SHOW_OWED = 32	/* what the ledger holds */
 };
 
 /* All that a dump shows; nothing of the store itself is open any more. */
@@ -39,6 +41,7 @@ struct dump {
 	struct store_meta meta;
 	struct image image;
 	struct inventory inventory;
+	struct owed owed;
 	struct progress *progress;
 };
 
@@ -52,6 +55,12 @@ void format_tell(const struct dump *dump, size_t n);
 
 /* Is it among what was asked for: at or below the path? */
 bool format_shows_watch(const struct dump *dump, const struct watch_record *watch);
+
+/* Of --owed: a line for each connection; figures. */
+void format_list_owed(const struct dump *dump);
+void format_count_owed(const struct dump *dump);
+const char *format_state_name(uint32_t state);
+bool format_is_ring(const struct owed_connection *connection);
 
 /* A domain's UUID as text. */
 enum { FORMAT_HANDLE_SIZE = 37 };
