@@ -258,8 +258,9 @@ static int read_header(struct reading *reading, const unsigned char store_id[16]
 		error = -errno;
 	if (error)
 		return error == -EIO ? STATUS_EINVAL : error;
-	if (memcmp(header->magic, LEDGER_MAGIC, sizeof(header->magic)) != 0 || header->version != LEDGER_VERSION ||
-	    header->block_size != LEDGER_BLOCK_SIZE || file.st_size / LEDGER_BLOCK_SIZE > UINT32_MAX)
+	if (memcmp(header->magic, LEDGER_MAGIC, sizeof(header->magic)) != 0 || header->version < LEDGER_VERSION_OLDEST ||
+	    header->version > LEDGER_VERSION || header->block_size != LEDGER_BLOCK_SIZE ||
+	    file.st_size / LEDGER_BLOCK_SIZE > UINT32_MAX)
 		return STATUS_EINVAL;
 	if (memcmp(header->store_id, store_id, sizeof(header->store_id)) != 0)
 		return STATUS_ENOENT;
