@@ -53,6 +53,39 @@ START_TEST(long_strings_have_padding_only_at_their_end)
 }
 END_TEST
 
+START_TEST(what_was_encoded_is_decoded)
+{
+	struct buffer text = {0}, bytes = {0};
+	char given[256];
+
+	for (size_t i = 0; i < sizeof(given); i++)
+		given[i] = (char)i;
+	for (size_t len = 0; len <= sizeof(given); len++) {
+		buffer_clear(&text);
+		buffer_clear(&bytes);
+		base64_add(&text, given, len);
+		ck_assert(base64_decode(&bytes, text.len ? text.bytes : "", text.len));
+		ck_assert_uint_eq(bytes.len, len);
+		ck_assert(!len || !memcmp(bytes.bytes, given, len));
+	}
+	buffer_deinit(&text);
+	buffer_deinit(&bytes);
+}
+END_TEST
+
+START_TEST(what_is_no_base64_is_refused)
+{
+	static const char *const wrong[] = {
+	    "A", "AA", "AAA", "AA=", "A===", "AB==", "AA==AA==", "A A=", "AA-_", "AAAA\n", "===="};
+	struct buffer bytes = {0};
+
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+		ck_assert_msg(!base64_decode(&bytes, wrong[i], strlen(wrong[i])), "%s", wrong[i]);
+	ck_assert_uint_eq(bytes.len, 0);
+	buffer_deinit(&bytes);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("base64");
@@ -61,6 +94,8 @@ int main(void)
 	tcase_add_test(cases, the_examples_of_the_rfc_come_out);
 	tcase_add_test(cases, bytes_that_are_no_text_come_out);
 	tcase_add_test(cases, long_strings_have_padding_only_at_their_end);
+	tcase_add_test(cases, what_was_encoded_is_decoded);
+	tcase_add_test(cases, what_is_no_base64_is_refused);
 	suite_add_tcase(suite, cases);
 	return suite_run(suite);
 }
