@@ -186,11 +186,13 @@ static int get_parent(struct store *store, const struct path *path, struct path 
 	return result == STATUS_ENOENT ? store_failed(store, ENOENT) : result;
 }
 
+/* A child has come or gone; `generation` 0: the list of children keeps the one it has. */
 static int tell_parent(struct store *store, const struct path *parent, struct node *node, uint64_t generation, bool long_child)
 {
-	if (!parent->len)
+	if (!parent->len || (!generation && (!long_child || node->flags & STORE_NODE_LONG_CHILDREN)))
 		return 0;
-	node->children_generation = generation;
+	if (generation)
+		node->children_generation = generation;
 	if (long_child)
 		node->flags |= STORE_NODE_LONG_CHILDREN;
 	return put(store, parent, node);
@@ -215,6 +217,31 @@ static int apply_plan(struct store *store, struct index_plan *plan, const struct
 	return error;
 }
 
+/* `generation`: of the parent's list of children from now on. */
+static int add_node(struct store *store, const struct path *path, struct node *node, uint64_t generation)
+{
+	bool is_long = !path_is_special(path) && 1 + path->len > STORE_KEY_MAX;
+	struct path parent_path;
+	struct index_plan plan;
+	struct node parent;
+	int error = get_parent(store, path, &parent_path, &parent);
+
+	if (error)
+		return error;
+	struct index_state before = {0}, after = state_of(node, &parent);
+	if (index_plan(&before, &after, &plan))
+		return store_failed(store, ENOMEM);
+	node->flags = plan.n ? STORE_NODE_INDEXED : 0;
+	/* The parent's record first, while its bytes have not been moved. */
+	error = tell_parent(store, &parent_path, &parent, generation, is_long);
+	if (!error)
+		error = put(store, path, node);
+	if (!error)
+		error = account_add(store, node->permissions[0].domid, 1);
+	int fault = apply_plan(store, &plan, path, node->created);
+	return error ? error : fault;
+}
+
 int node_create(struct store *store, const struct path *path, const struct permission *permissions, size_t n_permissions,
 		const void *value, size_t value_len)
 {
@@ -229,26 +256,15 @@ int node_create(struct store *store, const struct path *path, const struct permi
 	    .value = value,
 	    .value_len = value_len,
 	};
-	uint16_t owner = permissions[0].domid;
-	struct path parent_path;
-	struct index_plan plan;
-	struct node parent;
-	int error = get_parent(store, path, &parent_path, &parent);
 
-	if (error)
-		return error;
-	struct index_state before = {0}, after = state_of(&node, &parent);
-	if (index_plan(&before, &after, &plan))
-		return store_failed(store, ENOMEM);
-	node.flags = plan.n ? STORE_NODE_INDEXED : 0;
-	/* The parent's record first, while its bytes have not been moved. */
-	error = tell_parent(store, &parent_path, &parent, generation, !path_is_special(path) && 1 + path->len > STORE_KEY_MAX);
-	if (!error)
-		error = put(store, path, &node);
-	if (!error)
-		error = account_add(store, owner, 1);
-	int fault = apply_plan(store, &plan, path, generation);
-	return error ? error : fault;
+	return add_node(store, path, &node, generation);
+}
+
+int node_restore(struct store *store, const struct path *path, const struct node *node)
+{
+	struct node restored = *node;
+
+	return add_node(store, path, &restored, 0);
 }
 
 int node_set_value(struct store *store, const struct path *path, const struct node *node, const void *value, size_t value_len)

@@ -50,6 +50,9 @@ int node_look(struct store *store, const struct path *path, struct node *out);
 int node_create(struct store *store, const struct path *path, const struct permission *permissions, size_t n_permissions,
 		const void *value, size_t value_len);
 
+/* The same for a node that comes from elsewhere with its generations; the parent keeps its own. restore.h prepares a store. */
+int node_restore(struct store *store, const struct path *path, const struct node *node);
+
 /* `node` is the node as it is now (of node_look, or of node_get in the write transaction or in store_view). */
 int node_set_value(struct store *store, const struct path *path, const struct node *node, const void *value, size_t value_len);
 int node_set_permissions(struct store *store, const struct path *path, const struct node *node,
