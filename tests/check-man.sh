@@ -40,8 +40,10 @@ lint() {
 	fi
 }
 
-echo 1..6
+echo 1..9
 compare 1 "$LXENSTORED" "$pages/lxenstored.8"
 compare 3 "$LXENSTORE_DUMP" "$pages/lxenstore-dump.1"
-lint 5 "$pages/lxenstored.8"
-lint 6 "$pages/lxenstore-dump.1"
+compare 5 "$LXENSTORE_LOAD" "$pages/lxenstore-load.1"
+lint 7 "$pages/lxenstored.8"
+lint 8 "$pages/lxenstore-dump.1"
+lint 9 "$pages/lxenstore-load.1"

@@ -7,9 +7,10 @@ AM_TESTS_ENVIRONMENT = \
 	CK_TAP_LOG_FILE_NAME=-; CK_VERBOSITY=silent; CK_TIMEOUT_MULTIPLIER=10; \
 	export CK_TAP_LOG_FILE_NAME CK_VERBOSITY CK_TIMEOUT_MULTIPLIER; \
 	LXENSTORED=$(abs_builddir)/lxenstored; LXENSTORE_DUMP=$(abs_builddir)/lxenstore-dump; \
+	LXENSTORE_LOAD=$(abs_builddir)/lxenstore-load; \
 	TOP_SRCDIR=$(abs_top_srcdir); TOP_BUILDDIR=$(abs_builddir); CC='$(CC)'; CPPFLAGS='$(CPPFLAGS)'; \
 	BUILD_CFLAGS='$(CFLAGS) $(SANITIZER_CFLAGS)'; \
-	export LXENSTORED LXENSTORE_DUMP TOP_SRCDIR TOP_BUILDDIR CC CPPFLAGS BUILD_CFLAGS;
+	export LXENSTORED LXENSTORE_DUMP LXENSTORE_LOAD TOP_SRCDIR TOP_BUILDDIR CC CPPFLAGS BUILD_CFLAGS;
 
 TESTS = $(SHELL_TESTS)
 SHELL_TESTS = \
@@ -53,6 +54,7 @@ tests_libsupport_a_SOURCES = \
 	tests/support/model.c tests/support/model.h tests/support/model_release.c \
 	tests/support/random.c tests/support/random.h \
 	tests/support/ring_stage.c tests/support/ring_stage.h \
+	tests/support/sample_state.c tests/support/sample_state.h \
 	tests/support/scene.c tests/support/scene.h \
 	tests/support/stage.c tests/support/stage.h \
 	tests/support/store_file.c tests/support/store_file.h \
@@ -112,6 +114,7 @@ UNIT_TESTS = \
 	tests/unit/test_escape \
 	tests/unit/test_hash \
 	tests/unit/test_histories \
+	tests/unit/test_import \
 	tests/unit/test_index \
 	tests/unit/test_interleavings \
 	tests/unit/test_key \
@@ -140,6 +143,7 @@ UNIT_TESTS = \
 	tests/unit/test_snapshot \
 	tests/unit/test_socket \
 	tests/unit/test_store \
+	tests/unit/test_stream \
 	tests/unit/test_tombstone \
 	tests/unit/test_transaction \
 	tests/unit/test_tree \
@@ -149,6 +153,7 @@ UNIT_TESTS = \
 	tests/unit/test_budget \
 	tests/unit/test_departed \
 	tests/unit/test_table \
+	tests/unit/test_text_dump \
 	tests/unit/test_watch_operations \
 	tests/unit/test_watch_record \
 	tests/unit/test_unread \
@@ -158,6 +163,12 @@ tests_unit_test_changes_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_changes_LDADD = $(TEST_LIBS)
 tests_unit_test_histories_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_histories_LDADD = $(TEST_LIBS)
+tests_unit_test_import_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_import_LDADD = $(TEST_LIBS)
+tests_unit_test_stream_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_stream_LDADD = $(TEST_LIBS)
+tests_unit_test_text_dump_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_text_dump_LDADD = $(TEST_LIBS)
 tests_unit_test_index_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_index_LDADD = $(TEST_LIBS)
 tests_unit_test_interleavings_CPPFLAGS = $(TEST_CPPFLAGS)
@@ -326,7 +337,8 @@ FUZZ_TARGETS = \
 	tests/fuzz/fuzz_node \
 	tests/fuzz/fuzz_path \
 	tests/fuzz/fuzz_permissions \
-	tests/fuzz/fuzz_request
+	tests/fuzz/fuzz_request \
+	tests/fuzz/fuzz_state
 check_PROGRAMS += $(FUZZ_TARGETS)
 EXTRA_DIST += tests/fuzz/corpus tests/fuzz/fuzz.dict
 FUZZER_LIBS = $(DAEMON_LIBS)
@@ -360,6 +372,10 @@ tests_fuzz_fuzz_request_SOURCES = tests/fuzz/fuzz_request.c tests/fuzz/fuzz.h te
 tests_fuzz_fuzz_request_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_fuzz_fuzz_request_LDFLAGS = $(FUZZER_FLAG) -Wl,--wrap=fopen -Wl,--wrap=log_trace_to
 tests_fuzz_fuzz_request_LDADD = $(FUZZER_LIBS)
+tests_fuzz_fuzz_state_SOURCES = tests/fuzz/fuzz_state.c tests/fuzz/fuzz.h
+tests_fuzz_fuzz_state_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_fuzz_fuzz_state_LDFLAGS = $(FUZZER_FLAG)
+tests_fuzz_fuzz_state_LDADD = $(FUZZER_LIBS)
 
 # ---- the real daemon, over its socket ----
 PROTOCOL_TESTS = \
@@ -452,7 +468,8 @@ tests_integration_test_xsa_work_LDADD = $(TEST_LIBS)
 DUMP_TESTS = \
 	tests/integration/test_dump \
 	tests/integration/test_dump_domains \
-	tests/integration/test_dump_store
+	tests/integration/test_dump_store \
+	tests/integration/test_load
 DUMP_TESTS += tests/integration/test_dump_owed
 tests_integration_test_dump_owed_SOURCES = tests/integration/test_dump_owed.c tests/integration/crowd.c tests/integration/crowd.h \
 	$(DUMP_SOURCES)
@@ -465,6 +482,9 @@ tests_integration_test_dump_LDADD = $(TEST_LIBS) $(JANSSON_LIBS)
 tests_integration_test_dump_domains_SOURCES = tests/integration/test_dump_domains.c $(DUMP_SOURCES)
 tests_integration_test_dump_domains_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_integration_test_dump_domains_LDADD = $(TEST_LIBS) $(JANSSON_LIBS)
+tests_integration_test_load_SOURCES = tests/integration/test_load.c $(DUMP_SOURCES)
+tests_integration_test_load_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_integration_test_load_LDADD = $(TEST_LIBS) $(JANSSON_LIBS)
 tests_integration_test_dump_store_SOURCES = tests/integration/test_dump_store.c $(DUMP_SOURCES)
 tests_integration_test_dump_store_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_integration_test_dump_store_LDADD = $(TEST_LIBS) $(JANSSON_LIBS)

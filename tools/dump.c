@@ -258,6 +258,7 @@ static int show(struct reading *reading)
 	    .path = options->path,
 	    .permissions = options->permissions,
 	    .generations = options->generations,
+	    .version = options->stream_version,
 	    .locked = reading->locked,
 	    .meta = reading->reader.meta,
 	    .progress = &reading->progress,

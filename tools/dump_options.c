@@ -24,6 +24,7 @@ enum {
 	OPTION_FORMAT,
 	OPTION_PERMS,
 	OPTION_GENERATIONS,
+	OPTION_STREAM_VERSION,
 	OPTION_DOMAINS,
 	OPTION_WATCHES,
 	OPTION_OWNERS,
@@ -38,9 +39,11 @@ void dump_print_help(void)
 	printf("Usage: lxenstore-dump [OPTION]... [PATH]\n"
 	       "Show a store of lxenstored, while its daemon runs or after it died. The store is never changed.\n\n"
 	       "  --store FILE      the store (default: store.mdb in $XENSTORED_RUNDIR, else in /run/xenstored)\n"
-	       "  --format FORMAT   ls: as xenstore-ls -f (default); json: one document with everything; stat: figures\n"
+	       "  --format FORMAT   ls: as xenstore-ls -f (default); json: one document with everything; stat: figures;\n"
+	       "                    state: Xen's migration stream\n"
 	       "  --perms           ls: permissions too, as xenstore-ls -fp\n"
 	       "  --generations     ls: generations of creation, value, permissions and children too\n"
+	       "  --stream-version N  state: version 1 of the stream, or 2 (default)\n"
 	       "  --domains         domains in place of nodes: who they are, their quotas, how much they have\n"
 	       "  --watches         watches in place of nodes: whose, path, token, depth\n"
 	       "  --owners          who owns what in place of nodes: the topmost nodes of each domain\n"
@@ -57,7 +60,7 @@ static int set_format(const char *name, dump_format **out)
 	static const struct {
 		const char *name;
 		dump_format *function;
-	} formats[] = {{"ls", format_ls}, {"json", format_json}, {"stat", format_stat}};
+	} formats[] = {{"ls", format_ls}, {"json", format_json}, {"stat", format_stat}, {"state", format_state}};
 
 	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
 		if (!strcmp(name, formats[i].name)) {
@@ -65,8 +68,18 @@ static int set_format(const char *name, dump_format **out)
 			return 0;
 		}
 	}
-	dump_complain("--format: \"%s\" is none of ls, json, stat", name);
+	dump_complain("--format: \"%s\" is none of ls, json, stat, state", name);
 	return STATUS_USAGE;
+}
+
+static int set_stream_version(const char *text, uint32_t *out)
+{
+	if (strcmp(text, "1") && strcmp(text, "2")) {
+		dump_complain("--stream-version: \"%s\" is none of 1, 2", text);
+		return STATUS_USAGE;
+	}
+	*out = (uint32_t)(*text - '0');
+	return 0;
 }
 
 static int set_store(const char *name, struct dump_options *out)
@@ -92,6 +105,8 @@ static int set_option(int code, struct dump_options *out)
 	case OPTION_GENERATIONS:
 		out->generations = true;
 		return 0;
+	case OPTION_STREAM_VERSION:
+		return set_stream_version(optarg, &out->stream_version);
 	case OPTION_DOMAINS:
 		out->shown |= SHOW_DOMAINS;
 		return 0;
@@ -166,6 +181,14 @@ static int complete(bool has_path, struct dump_options *out)
 		dump_complain("--owed takes no path: connections are not at one");
 		return STATUS_USAGE;
 	}
+	if (out->format == format_state && (has_path || out->shown)) {
+		dump_complain("--format state is always of the whole store");
+		return STATUS_USAGE;
+	}
+	if (out->stream_version && out->format != format_state) {
+		dump_complain("--stream-version goes with --format state");
+		return STATUS_USAGE;
+	}
 	if (!out->format)
 		out->format = format_ls;
 	if (!out->shown)
@@ -180,12 +203,19 @@ static int complete(bool has_path, struct dump_options *out)
 int dump_parse_options(int argc, char **argv, struct dump_options *out)
 {
 	static const struct option longs[] = {
-	    {"store", required_argument, NULL, OPTION_STORE}, {"format", required_argument, NULL, OPTION_FORMAT},
-	    {"perms", no_argument, NULL, OPTION_PERMS},	      {"generations", no_argument, NULL, OPTION_GENERATIONS},
-	    {"domains", no_argument, NULL, OPTION_DOMAINS},   {"watches", no_argument, NULL, OPTION_WATCHES},
-	    {"owners", no_argument, NULL, OPTION_OWNERS},     {"owed", no_argument, NULL, OPTION_OWED},
-	    {"check", no_argument, NULL, OPTION_CHECK},	      {"help", no_argument, NULL, OPTION_HELP},
-	    {"version", no_argument, NULL, OPTION_VERSION},   {0},
+	    {"store", required_argument, NULL, OPTION_STORE},
+	    {"format", required_argument, NULL, OPTION_FORMAT},
+	    {"perms", no_argument, NULL, OPTION_PERMS},
+	    {"generations", no_argument, NULL, OPTION_GENERATIONS},
+	    {"domains", no_argument, NULL, OPTION_DOMAINS},
+	    {"watches", no_argument, NULL, OPTION_WATCHES},
+	    {"owners", no_argument, NULL, OPTION_OWNERS},
+	    {"owed", no_argument, NULL, OPTION_OWED},
+	    {"check", no_argument, NULL, OPTION_CHECK},
+	    {"help", no_argument, NULL, OPTION_HELP},
+	    {"version", no_argument, NULL, OPTION_VERSION},
+	    {"stream-version", required_argument, NULL, OPTION_STREAM_VERSION},
+	    {0},
 	};
 	int code, result = 0;
 

@@ -22,6 +22,7 @@ struct dump_options {
 	dump_format *format;
 	unsigned shown; /* SHOW_* */
 	bool permissions, generations, check;
+	uint32_t stream_version; /* 0: the newest */
 	bool help, version;
 	const char *given; /* path as the user wrote it */
 	char path_buffer[PATH_BUFFER];

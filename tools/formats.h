@@ -30,6 +30,7 @@ struct dump {
 	struct path path;     /* and in full */
 	bool permissions;     /* --perms */
 	bool generations;     /* --generations */
+	uint32_t version;     /* --stream-version */
 	bool one_moment;      /* all that was read is of one state */
 	bool complete;	      /* nothing had to be left out because of damage */
 	bool locked;	      /* LMDB's lock file was used, so `readers` is known */
@@ -49,6 +50,7 @@ struct dump {
 int format_ls(const struct dump *dump);
 int format_json(const struct dump *dump);
 int format_stat(const struct dump *dump);
+int format_state(const struct dump *dump);
 
 /* Once for each node that is written. */
 void format_tell(const struct dump *dump, size_t n);
