@@ -422,6 +422,9 @@ tests_integration_test_ring_recovery_SOURCES = tests/integration/test_ring_recov
 	tests/integration/ring_player.c tests/integration/ring_player.h
 tests_integration_test_ring_recovery_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_integration_test_ring_recovery_LDADD = $(TEST_LIBS)
+PROTOCOL_TESTS += tests/integration/test_domains_gone
+tests_integration_test_domains_gone_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_integration_test_domains_gone_LDADD = $(TEST_LIBS)
 PROTOCOL_TESTS += tests/integration/test_domains
 tests_integration_test_domains_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_integration_test_domains_LDADD = $(TEST_LIBS)

@@ -3,7 +3,6 @@
  * A daemon under its keeper, killed again and again: what socket clients see of it. Each request is answered once and in order,
  * with its effect once: a WATCH that ran twice would be answered EEXIST, an UNWATCH ENOENT. KILLS says how often it is killed.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -63,35 +62,10 @@ static void stop(void)
 
 /* ---- processes ---- */
 
-static pid_t parent_of(pid_t pid)
-{
-	char path[64], line[256];
-	long parent = 0;
-
-	snprintf(path, sizeof(path), "/proc/%ld/status", (long)pid);
-	FILE *file = fopen(path, "re");
-	while (file && fgets(line, sizeof(line), file))
-		if (sscanf(line, "PPid: %ld", &parent) == 1)
-			break;
-	if (file)
-		fclose(file);
-	return (pid_t)parent;
-}
-
 /* The process that the keeper has started; 0: none at the moment. */
 static pid_t daemon_of_keeper(void)
 {
-	DIR *processes = opendir("/proc");
-	const struct dirent *entry;
-	pid_t found = 0;
-
-	while (!found && (entry = readdir(processes))) {
-		pid_t pid = (pid_t)atol(entry->d_name);
-		if (pid > 0 && parent_of(pid) == kept.pid)
-			found = pid;
-	}
-	closedir(processes);
-	return found;
+	return daemon_child(kept.pid);
 }
 
 static void kill_daemon(int signal)

@@ -4,6 +4,7 @@
  */
 #include "support/daemon.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -137,6 +138,37 @@ int daemon_wait(struct daemon *daemon, int *status)
 	if (status)
 		*status = ended;
 	return 0;
+}
+
+static pid_t parent_of(pid_t pid)
+{
+	char path[64], line[256];
+	long parent = 0;
+
+	snprintf(path, sizeof(path), "/proc/%ld/status", (long)pid);
+	FILE *file = fopen(path, "re");
+	while (file && fgets(line, sizeof(line), file))
+		if (sscanf(line, "PPid: %ld", &parent) == 1)
+			break;
+	if (file)
+		fclose(file);
+	return (pid_t)parent;
+}
+
+pid_t daemon_child(pid_t parent)
+{
+	DIR *processes = opendir("/proc");
+	const struct dirent *entry;
+	pid_t found = 0;
+
+	while (processes && !found && (entry = readdir(processes))) {
+		pid_t pid = (pid_t)atol(entry->d_name);
+		if (pid > 0 && parent_of(pid) == parent)
+			found = pid;
+	}
+	if (processes)
+		closedir(processes);
+	return found;
 }
 
 int daemon_stop(struct daemon *daemon, int signal, int *status)
