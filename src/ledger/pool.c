@@ -314,11 +314,11 @@ void pool_give_slot(struct pool *pool, struct ledger_slot *slot)
 /* ---- going on with a file ---- */
 
 /* The last slot that is used decides how many are known. */
-static int resume_slots(struct pool *pool, const struct ledger_slot *slots)
+static int resume_slots(struct pool *pool, const struct ledger_slot *slots, uint32_t n_slots)
 {
 	size_t from = LEDGER_HEADER_SIZE, end = from + LEDGER_SLOTS * LEDGER_SLOT_SIZE;
 
-	for (uint32_t i = 0; i < LEDGER_SLOTS; i++) {
+	for (uint32_t i = 0; i < n_slots; i++) {
 		if (slots[i].state != LEDGER_FREE) {
 			pool->slots_touched = i + 1;
 			pool->slots_used++;
@@ -371,7 +371,7 @@ static int resume_steps(struct pool *pool, const unsigned char *in_use, uint32_t
 	return 0;
 }
 
-int pool_resume(struct pool *pool, const struct ledger_slot *slots, const unsigned char *in_use)
+int pool_resume(struct pool *pool, const struct ledger_slot *slots, uint32_t n_slots, const unsigned char *in_use)
 {
 	uint32_t n_blocks = (uint32_t)(pool->limit / LEDGER_BLOCK_SIZE) - LEDGER_FIRST_BLOCK, used_end = n_blocks;
 
@@ -383,7 +383,7 @@ int pool_resume(struct pool *pool, const struct ledger_slot *slots, const unsign
 	pool->blocks_touched = pool->blocks_end;
 	if (!reserve_holes(pool, n_steps))
 		return -ENOMEM;
-	int error = resume_slots(pool, slots);
+	int error = resume_slots(pool, slots, n_slots);
 	if (!error)
 		error = resume_steps(pool, in_use, n_steps);
 	if (error)

@@ -49,10 +49,10 @@ void pool_close(struct pool *pool);
 int pool_begin(struct pool *pool, const unsigned char store_id[16]);
 
 /*
- * Goes on with what the file holds: the slots are as in this copy of all of them, and `in_use` says of each block, by its number,
- * whether one of them reaches it. -ENOMEM, -ENOSPC or another -errno.
+ * Goes on with what the file holds: the slots are as in this copy of the first `n_slots`, the others are free; and `in_use` says
+ * of each block, by its number, whether one of them reaches it. -ENOMEM, -ENOSPC or another -errno.
  */
-int pool_resume(struct pool *pool, const struct ledger_slot *slots, const unsigned char *in_use);
+int pool_resume(struct pool *pool, const struct ledger_slot *slots, uint32_t n_slots, const unsigned char *in_use);
 
 /* Memory for some more blocks. -ENOSPC or another -errno, and nothing has changed. */
 int pool_grow(struct pool *pool);

@@ -22,8 +22,9 @@ struct recovery {
 	struct pool *pool;
 	uint64_t last_tag;
 	struct ledger_header header;
-	struct ledger_slot *slots; /* all of the file's, a copy */
-	unsigned char *in_use;	   /* by block number: a slot reaches it */
+	struct ledger_slot *slots; /* the first ones of the file, a copy; behind them all are free */
+	uint32_t n_slots;
+	unsigned char *in_use; /* by block number: a slot reaches it */
 	uint32_t n_blocks;
 	uint32_t *claimed; /* blocks of the slot that is looked at */
 	size_t n_claimed, claimed_capacity;
@@ -255,7 +256,7 @@ static void count_death(const struct recovery *recovery, struct ledger_suspect *
 	*out = (struct ledger_suspect){0};
 	publish_u64(&recovery->pool->header->running_slot, 0);
 	publish_u32(&recovery->pool->header->death, 0);
-	if (index >= LEDGER_SLOTS || recovery->slots[index].state != LEDGER_CONNECTED)
+	if (index >= recovery->n_slots || recovery->slots[index].state != LEDGER_CONNECTED)
 		return;
 	struct ledger_slot *slot = &recovery->pool->slots[index];
 	if (at < slot->done || at >= slot->in_pos)
@@ -285,6 +286,29 @@ static int read_header(struct recovery *recovery, const unsigned char store_id[1
 	return header->version > LEDGER_VERSION ? -EPROTO : 0;
 }
 
+/* Behind the last byte that is no hole, slots are free. */
+static uint32_t count_slots(const struct pool *pool)
+{
+	const off_t begin = LEDGER_HEADER_SIZE, end = begin + LEDGER_SLOTS * LEDGER_SLOT_SIZE;
+	off_t data = begin, last = begin;
+
+	while (last >= begin && last < end && (data = lseek(pool->fd, last, SEEK_DATA)) >= 0 && data < end)
+		last = lseek(pool->fd, data, SEEK_HOLE);
+	bool told = last >= begin && (data >= 0 || errno == ENXIO);
+	if (!told || last > end)
+		last = end;
+	return (uint32_t)((last - begin + LEDGER_SLOT_SIZE - 1) / LEDGER_SLOT_SIZE);
+}
+
+static int read_slots(struct recovery *recovery)
+{
+	recovery->n_slots = count_slots(recovery->pool);
+	recovery->slots = malloc((size_t)recovery->n_slots * LEDGER_SLOT_SIZE + 1);
+	if (!recovery->slots)
+		return -ENOMEM;
+	return read_at(recovery->pool, recovery->slots, (size_t)recovery->n_slots * LEDGER_SLOT_SIZE, LEDGER_HEADER_SIZE);
+}
+
 int recovery_run(struct pool *pool, const unsigned char store_id[16], uint64_t last_tag, recovery_damaged *damaged, void *context,
 		 struct ledger_suspect *suspect)
 {
@@ -297,18 +321,17 @@ int recovery_run(struct pool *pool, const unsigned char store_id[16], uint64_t l
 	};
 	int result = read_header(&recovery, store_id);
 
-	recovery.slots = malloc((size_t)LEDGER_SLOTS * LEDGER_SLOT_SIZE);
 	recovery.in_use = calloc(recovery.n_blocks, 1);
-	if (!result && (!recovery.slots || !recovery.in_use))
+	if (!result && !recovery.in_use)
 		result = -ENOMEM;
 	if (!result)
-		result = read_at(pool, recovery.slots, (size_t)LEDGER_SLOTS * LEDGER_SLOT_SIZE, LEDGER_HEADER_SIZE);
+		result = read_slots(&recovery);
 	if (!result) {
-		for (uint32_t i = 0; i < LEDGER_SLOTS; i++)
+		for (uint32_t i = 0; i < recovery.n_slots; i++)
 			recover_slot(&recovery, i);
 		publish_u64(&pool->header->armed.call, LEDGER_IDLE);
 		count_death(&recovery, suspect);
-		result = pool_resume(pool, recovery.slots, recovery.in_use);
+		result = pool_resume(pool, recovery.slots, recovery.n_slots, recovery.in_use);
 	}
 	free(recovery.slots);
 	free(recovery.in_use);
