@@ -574,7 +574,7 @@ clean-local:
 	rm -rf tests/cache
 
 # ---- the benchmark: `make bench`, or tests/bench/bench --help ----
-check_PROGRAMS += tests/bench/bench tests/bench/echo
+check_PROGRAMS += tests/bench/bench tests/bench/echo tests/bench/restart
 EXTRA_DIST += tests/bench/ceilings tests/bench/charts.gp
 tests_bench_bench_SOURCES = \
 	tests/bench/bench.c \
@@ -591,10 +591,26 @@ tests_bench_bench_SOURCES = \
 tests_bench_bench_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_bench_bench_LDADD = src/liblxenstored.a $(JANSSON_LIBS) -lm
 tests_bench_echo_SOURCES = tests/bench/echo.c
+tests_bench_restart_SOURCES = \
+	tests/bench/restart.c \
+	tests/bench/load.c tests/bench/load.h \
+	tests/bench/measure.c tests/bench/measure.h \
+	tests/bench/server.c tests/bench/server.h \
+	tests/bench/tree.c tests/bench/tree.h \
+	tests/bench/workload.c tests/bench/workload.h \
+	tests/bench/workload_growth.c \
+	tests/bench/workload_hot.c
+tests_bench_restart_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_bench_restart_LDADD = $(TEST_LIBS) -lm
 
 .PHONY: bench
 bench: lxenstored tests/bench/bench tests/bench/echo
 	LXENSTORED=$(abs_builddir)/lxenstored ECHO=$(abs_builddir)/tests/bench/echo tests/bench/bench $(BENCH_FLAGS)
+
+# How long a death is felt: `make bench-restart`, or tests/bench/restart.
+.PHONY: bench-restart
+bench-restart: lxenstored tests/bench/restart tests/xensim/libxensim.so
+	LXENSTORED=$(abs_builddir)/lxenstored TOP_BUILDDIR=$(abs_builddir) tests/bench/restart $(BENCH_FLAGS)
 
 # ---- on a real Xen: ./bootstrap check-xen ----
 EXTRA_PROGRAMS = tests/xen/guest
