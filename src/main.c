@@ -15,7 +15,9 @@
 #include "handover/handed.h"
 #include "handover/keeper.h"
 #include "handover/kept.h"
+#include "handover/notify.h"
 #include "handover/prove.h"
+#include "handover/service.h"
 #include "lxenstored/handover_format.h"
 #include "lxenstored/ledger_format.h"
 #include "lxenstored/program_formats.h"
@@ -145,7 +147,10 @@ struct start {
 static void started(void *context)
 {
 	const struct start *start = context;
+	char ready[64];
 
+	snprintf(ready, sizeof(ready), "READY=1\nMAINPID=%ld", (long)getpid());
+	notify_once(ready);
 	if (start->options->output_pid)
 		printf("%ld\n", (long)getpid());
 	fflush(stdout);
@@ -164,27 +169,30 @@ static void log_ignored(const struct start *start)
 		log_notice(start->log, "option --%s is accepted and means nothing here", start->options->ignored[i]);
 }
 
-/* The daemon itself; `keeper`: NULL without; `handed`: NULL unless it takes over from a daemon that has executed it. */
-static int serve(struct start *start, struct kept_daemon *keeper, struct handed *handed)
+/*
+ * The daemon itself; `supervisor`: NULL without; `has_keeper`: it is one, which has the pid file and the terminal; `handed`: NULL
+ * unless it takes over from a daemon that has executed it.
+ */
+static int serve(struct start *start, struct supervisor *supervisor, bool has_keeper, struct handed *handed)
 {
 	struct server *server = NULL;
-	const struct server_start server_start = {start->options, start->arguments, start->log, keeper, handed};
+	const struct server_start server_start = {start->options, start->arguments, start->log, supervisor, handed};
 	int error = start_trace(start->log, start->options, start->trace_file);
 
 	if (!error)
 		error = server_new(&server_start, &server);
-	if (!error && !keeper)
+	if (!error && !has_keeper)
 		error = write_pid_file(start->log, start->pid_file);
 	if (!error) {
 		log_ignored(start);
-		if ((keeper || handed) && !start->options->no_fork)
+		if ((has_keeper || handed) && !start->options->no_fork)
 			leave_terminal(start->log);
-		if (!keeper && !handed)
+		if (!supervisor && !handed)
 			started(start);
 		server_run(server);
-		if (keeper)
-			kept_daemon_ending(keeper);
-		else
+		if (supervisor)
+			supervisor->ending(supervisor);
+		if (!has_keeper)
 			unlink(start->pid_file);
 	}
 	server_free(server);
@@ -192,43 +200,96 @@ static int serve(struct start *start, struct kept_daemon *keeper, struct handed 
 }
 
 /* As the child of a keeper. */
-static int serve_kept(struct start *start, const char *channel)
+static int serve_kept(struct start *start, const char *words)
 {
-	struct kept_daemon *keeper;
-	int error = kept_daemon_open(atoi(channel), start->log, &keeper);
+	struct supervisor *keeper;
+	int error = kept_open(words, start->arguments, start->log, &keeper);
 
-	if (strstr(channel, KEEPER_AGAIN))
+	if (strstr(words, KEEPER_AGAIN))
 		start->log->foreground = start->options->no_fork;
 	if (error) {
 		log_error(start->log, "no keeper answers: %s", strerror(-error));
 		return EXIT_FAILURE;
 	}
 	unsetenv(KEEPER_CHANNEL_VARIABLE);
-	int status = serve(start, keeper, NULL);
-	kept_daemon_close(keeper);
+	int status = serve(start, keeper, true, NULL);
+	keeper->close(keeper);
+	return status;
+}
+
+/* As a service of systemd, in the foreground whatever the options say. */
+static int serve_systemd(struct start *start)
+{
+	struct supervisor *systemd;
+	int error = service_open(start->log, &systemd);
+
+	if (error) {
+		log_error(start->log, "--systemd-descriptors: %s",
+			  error == -ENOENT ? "systemd has not started this" : strerror(-error));
+		return EXIT_FAILURE;
+	}
+	int status = serve(start, systemd, false, NULL);
+	systemd->close(systemd);
 	return status;
 }
 
 /* In the place of a daemon that has executed this program. */
 static int serve_handed(struct start *start, const char *number)
 {
-	struct kept_daemon *keeper = NULL;
+	struct supervisor *supervisor = NULL;
 	struct handed handed;
 	int error = handed_read(atoi(number), &handed);
+	bool has_keeper = !error && handed.keeper >= 0;
 
 	start->log->foreground = start->options->no_fork;
 	unsetenv(HANDOVER_VARIABLE);
-	if (!error && handed.keeper >= 0)
-		error = kept_daemon_adopt(handed.keeper, start->log, &keeper);
+	if (has_keeper)
+		error = kept_adopt(handed.keeper, start->arguments, start->log, &supervisor);
+	else if (!error && start->options->systemd_descriptors)
+		error = service_adopt(start->log, &supervisor);
 	if (error) {
 		log_error(start->log, "nothing that was handed over can be read: %s", strerror(-error));
 		return EXIT_FAILURE;
 	}
 	handed.keeper = -1;
-	int status = serve(start, keeper, &handed);
+	int status = serve(start, supervisor, has_keeper, &handed);
 	handed_deinit(&handed);
-	kept_daemon_close(keeper);
+	if (supervisor)
+		supervisor->close(supervisor);
 	return status;
+}
+
+/* The daemon that has started this process has lost its keeper. */
+static void took_over(void *context)
+{
+	const struct start *start = context;
+	char pid[64];
+
+	snprintf(pid, sizeof(pid), "MAINPID=%ld", (long)getpid());
+	notify_once(pid);
+	if (!start->options->no_fork)
+		leave_terminal(start->log);
+}
+
+static int keep(struct start *start, const char *daemon)
+{
+	struct keeper_options options = {
+	    .arguments = start->arguments,
+	    .log = start->log,
+	    .pid_file = start->pid_file,
+	    .pause_most = start->options->restart_pause_seconds,
+	    .watchdog_seconds = start->options->watchdog_seconds,
+	    .serving = daemon ? took_over : started,
+	    .context = start,
+	};
+
+	if (daemon && !keeper_parse_daemon(daemon, &options)) {
+		log_error(start->log, KEEPER_DAEMON_VARIABLE ": \"%s\" is not understood", daemon);
+		return EXIT_FAILURE;
+	}
+	start->log->foreground = !daemon || start->options->no_fork;
+	unsetenv(KEEPER_DAEMON_VARIABLE);
+	return keeper_run(&options);
 }
 
 static int prove_only(const struct start *start)
@@ -245,31 +306,28 @@ static int run(const struct options *options, char **arguments, struct log *log)
 	struct start start = {
 	    .options = options, .arguments = arguments, .log = log, .trace_file = options->trace_file, .ready = -1};
 	const char *channel = getenv(KEEPER_CHANNEL_VARIABLE), *handed = getenv(HANDOVER_VARIABLE);
+	const char *daemon = getenv(KEEPER_DAEMON_VARIABLE);
 
 	start.pid_file = pid_file_path(options, start.pid_default, sizeof(start.pid_default));
 	int error = make_absolute(log, &start.pid_file, start.pid_buffer);
 	if (!error)
 		error = make_absolute(log, &start.trace_file, start.trace_buffer);
-	if (!error && getenv(PROOF_VARIABLE))
-		return prove_only(&start);
-	if (!error && handed)
-		return serve_handed(&start, handed);
-	if (!error && channel && !options->no_keeper)
-		return serve_kept(&start, channel);
-	if (!error && !options->no_fork)
-		error = go_to_background(&start.ready);
 	if (error)
 		return EXIT_FAILURE;
-	if (options->no_keeper)
-		return serve(&start, NULL, NULL);
-	return keeper_run(&(struct keeper_options){
-	    .arguments = arguments,
-	    .log = log,
-	    .pid_file = start.pid_file,
-	    .pause_most = options->restart_pause_seconds,
-	    .serving = started,
-	    .context = &start,
-	});
+	server_raise_limits();
+	if (getenv(PROOF_VARIABLE))
+		return prove_only(&start);
+	if (handed)
+		return serve_handed(&start, handed);
+	if (options->systemd_descriptors)
+		return serve_systemd(&start);
+	if (channel && !options->no_keeper)
+		return serve_kept(&start, channel);
+	if (daemon && !options->no_keeper)
+		return keep(&start, daemon);
+	if (!options->no_fork && go_to_background(&start.ready))
+		return EXIT_FAILURE;
+	return options->no_keeper ? serve(&start, NULL, false, NULL) : keep(&start, NULL);
 }
 
 int main(int argc, char **argv)

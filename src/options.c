@@ -28,6 +28,8 @@ enum {
 	OPTION_RING_SCAN,
 	OPTION_RESTART_PAUSE,
 	OPTION_UPDATE_TRIAL,
+	OPTION_SYSTEMD_DESCRIPTORS,
+	OPTION_WATCHDOG,
 	OPTION_VERSION,
 	OPTION_TRACE_CONTROL
 };
@@ -35,6 +37,7 @@ enum {
 static const uint32_t default_ring_scan_seconds = 20;
 static const uint32_t default_restart_pause_seconds = 30;
 static const uint32_t default_update_trial_milliseconds = 1000;
+static const uint32_t default_watchdog_seconds = 10;
 static const uint32_t default_event_seconds = 20;
 static const struct conflict_settings default_conflict = {5, 50};
 static const size_t default_store_size = (size_t)1 << 30;
@@ -77,6 +80,10 @@ static const struct option_description descriptions[] = {
      "longest pause of the keeper before it starts a daemon that dies again and again (default 30; 0: none)"},
     {OPTION_UPDATE_TRIAL, "update-trial", required_argument, "MILLISECONDS",
      "how long the program of a live update has to serve before it is the one to go on with (default 1000)"},
+    {OPTION_WATCHDOG, "watchdog", required_argument, "SECONDS",
+     "the keeper ends a daemon that gives no sign of life for so long (default 10; 0: never)"},
+    {OPTION_SYSTEMD_DESCRIPTORS, "systemd-descriptors", no_argument, NULL,
+     "let systemd's descriptor store hold connections, in place of a keeper; for a unit"},
     {OPTION_NO_XEN, "no-xen", no_argument, NULL, "serve the socket only, touch no hypervisor"},
     {'w', "timeout", required_argument, "watch-event=SECONDS",
      "drop an event that a guest does not read for so long; 0: never (default 20)"},
@@ -278,6 +285,11 @@ static int set_option(const struct option_description *description, const char *
 	case OPTION_NO_XEN:
 		out->no_xen = true;
 		return 0;
+	case OPTION_SYSTEMD_DESCRIPTORS:
+		out->systemd_descriptors = true;
+		return 0;
+	case OPTION_WATCHDOG:
+		return set_number(name, value, &out->watchdog_seconds);
 	case OPTION_RESTART_PAUSE:
 		return set_number(name, value, &out->restart_pause_seconds);
 	case OPTION_UPDATE_TRIAL:
@@ -312,6 +324,7 @@ int options_parse(int argc, char **argv, struct options *out)
 	    .ring_scan_seconds = default_ring_scan_seconds,
 	    .restart_pause_seconds = default_restart_pause_seconds,
 	    .update_trial_milliseconds = default_update_trial_milliseconds,
+	    .watchdog_seconds = default_watchdog_seconds,
 	    .event_seconds = default_event_seconds,
 	    .conflict = default_conflict,
 	};

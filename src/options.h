@@ -14,6 +14,7 @@ struct options {
 	bool output_pid;
 	bool no_xen;
 	bool no_keeper;
+	bool systemd_descriptors;
 	bool map;  /* --store-mode map */
 	bool sync; /* --store-sync */
 	bool help, version;
@@ -27,7 +28,8 @@ struct options {
 	uint32_t ring_scan_seconds;	/* 0: never */
 	uint32_t restart_pause_seconds; /* at most; 0: none */
 	uint32_t update_trial_milliseconds;
-	uint32_t event_seconds; /* --timeout watch-event; 0: never */
+	uint32_t watchdog_seconds; /* 0: none */
+	uint32_t event_seconds;	   /* --timeout watch-event; 0: never */
 	struct conflict_settings conflict;
 	struct quotas quotas;
 	const char *ignored[32]; /* options accepted that mean nothing here */

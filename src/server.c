@@ -26,11 +26,12 @@
 #include "request/departed.h"
 #include "request/release.h"
 #include "handover/handed.h"
-#include "handover/kept.h"
+#include "handover/supervisor.h"
 #include "handover/update.h"
 #include "lxenstored/handover_format.h"
 #include "places.h"
 #include "request/turn.h"
+#include "store/check.h"
 
 enum { LOCK_TRIES = 100 /* in a second */ };
 
@@ -133,6 +134,23 @@ static int recover_ledger(struct server *server)
 	return result;
 }
 
+/* Says that the start gets on. `seconds`: that the next step may take besides the usual. */
+static void tell_progress(const struct server *server, unsigned seconds)
+{
+	struct supervisor *supervisor = server->start.supervisor;
+
+	if (supervisor)
+		supervisor->busy(supervisor, seconds);
+}
+
+/* Has a daemon just left the store, that had opened it soundly? */
+static bool store_was_sound(const struct server *server)
+{
+	const struct supervisor *supervisor = server->start.supervisor;
+
+	return server->start.handed || (supervisor && supervisor->again && !supervisor->suspects);
+}
+
 static int open_store(struct server *server)
 {
 	const struct options *options = server->start.options;
@@ -151,11 +169,14 @@ static int open_store(struct server *server)
 	    .map = options->map,
 	    .sync = options->sync,
 	    .boot_id = places->boot_id,
+	    .was_sound = store_was_sound(server),
 	    .log = server->log,
 	};
+	tell_progress(server, store_options.was_sound ? 0 : check_file_limit(places->store));
 	error = store_open(&store_options, &server->turn.store);
 	if (error)
 		return error;
+	tell_progress(server, 0);
 	error = recover_ledger(server);
 	if (!error)
 		error = death_note_new(ledger_death(server->turn.ledger), &server->death_note);
@@ -233,13 +254,12 @@ static int catch_up(struct server *server)
 
 static int open_socket(struct server *server)
 {
-	struct kept_daemon *keeper = server->start.keeper;
+	struct supervisor *supervisor = server->start.supervisor;
 	struct handed *handed = server->start.handed;
-	struct held_list *held = handed ? &handed->sockets : keeper ? kept_daemon_held(keeper) : NULL;
+	struct held_list *held = handed ? &handed->sockets : supervisor ? &supervisor->held : NULL;
 	const char *path = server->places.socket;
-	int error = socket_front_open(&server->front,
-				      &(struct socket_front_options){path, keeper ? kept_daemon_holder(keeper) : NULL, held},
-				      &server->socket);
+	int error = socket_front_open(
+	    &server->front, &(struct socket_front_options){path, supervisor ? &supervisor->holder : NULL, held}, &server->socket);
 
 	if (error)
 		log_error(server->log, "socket %s: %s", path, strerror(-error));
@@ -259,7 +279,7 @@ static int open_update(struct server *server)
 {
 	server->update = update_new(&(struct update_options){
 	    .front = &server->front,
-	    .keeper = server->start.keeper,
+	    .supervisor = server->start.supervisor,
 	    .arguments = server->start.arguments,
 	    .store = server->places.store,
 	    .ledger = server->places.ledger,
@@ -274,13 +294,16 @@ static int open_update(struct server *server)
 static void begin_update(struct server *server)
 {
 	const struct handed *handed = server->start.handed;
+	const struct supervisor *supervisor = server->start.supervisor;
 	const char *why = "The new program could not be executed.";
 	enum update_origin origin = UPDATE_UNKNOWN;
 
 	if (handed)
 		origin = handed->failed ? UPDATE_FAILED : UPDATE_HANDED;
-	else if (server->start.keeper)
-		origin = kept_daemon_origin(server->start.keeper, &why);
+	else if (supervisor)
+		origin = supervisor->origin;
+	if (!handed && supervisor)
+		why = supervisor->why;
 	update_begin(server->update, origin, why);
 }
 
@@ -304,8 +327,8 @@ static void hand_over(struct server *server)
 		exit(EXIT_FAILURE);
 	}
 	front_finish(&server->front);
-	if (server->start.keeper)
-		handed_add_descriptor(writer, HANDOVER_KEEPER, 0, kept_daemon_channel(server->start.keeper));
+	if (server->start.supervisor && server->start.supervisor->channel >= 0)
+		handed_add_descriptor(writer, HANDOVER_KEEPER, 0, server->start.supervisor->channel);
 	socket_front_each(server->socket, add_socket, writer);
 	if (server->rings) {
 		handed_add_descriptor(writer, HANDOVER_EVENTS, 0, xen_ring_host(server->xen)->event_fd);
@@ -317,8 +340,7 @@ static void hand_over(struct server *server)
 	update_execute(server->update, writer);
 }
 
-/* Each client needs a descriptor, the store its size: take as much as is allowed. */
-static void raise_limits(void)
+void server_raise_limits(void)
 {
 	struct rlimit limit;
 
@@ -395,6 +417,7 @@ static int open_parts(struct server *server)
 		error = open_socket(server);
 	if (!error)
 		error = open_update(server);
+	tell_progress(server, 0);
 	if (!error)
 		error = catch_up(server);
 	return error;
@@ -414,7 +437,6 @@ int server_new(const struct server_start *start, struct server **out)
 		free(server);
 		return -ENOSYS;
 	}
-	raise_limits();
 	handle_signals(server);
 	int error = open_parts(server);
 	if (error) {
@@ -425,10 +447,27 @@ int server_new(const struct server_start *start, struct server **out)
 	return 0;
 }
 
+static void hold_one(void *context, uint64_t id, int fd)
+{
+	const struct holder *holder = context;
+
+	(void)holder->hold(holder->context, id, fd);
+}
+
+static void hold_all(void *context)
+{
+	const struct server *server = context;
+
+	socket_front_each(server->socket, hold_one, &server->start.supervisor->holder);
+}
+
 void server_run(struct server *server)
 {
-	if (server->start.keeper)
-		kept_daemon_serving(server->start.keeper, server->loop, server->turn.ledger, server->places.ledger);
+	struct supervisor *supervisor = server->start.supervisor;
+
+	if (supervisor)
+		supervisor->serving(
+		    supervisor, &(struct supervised){server->loop, server->turn.ledger, server->places.ledger, hold_all, server});
 	begin_update(server);
 	ev_run(server->loop, 0);
 	if (update_is_due(server->update))

@@ -6,7 +6,7 @@
 
 /* The daemon: owns everything else. */
 struct server;
-struct kept_daemon;
+struct supervisor;
 struct handed;
 
 /* What is there at its start besides store and ledger. */
@@ -14,8 +14,8 @@ struct server_start {
 	const struct options *options;
 	char **arguments; /* the command line, ending with NULL */
 	struct log *log;
-	struct kept_daemon *keeper; /* NULL: none */
-	struct handed *handed;	    /* of a daemon that has left its place to this one; NULL: there was none */
+	struct supervisor *supervisor; /* NULL: none */
+	struct handed *handed;	       /* of a daemon that has left its place to this one; NULL: there was none */
 };
 
 /*
@@ -27,6 +27,9 @@ int server_new(const struct server_start *start, struct server **out);
 
 /* Serves until SIGTERM or SIGINT, or until another program is executed in its place (live update). */
 void server_run(struct server *server);
+
+/* Each client needs a descriptor, the store its size: takes as much as is allowed. For a keeper too. */
+void server_raise_limits(void);
 
 /* Ends all connections and closes everything. Accepts NULL. */
 void server_free(struct server *server);

@@ -10,6 +10,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "handover/descriptor.h"
+
 enum { HEAD_SIZE = offsetof(struct channel_message, text) };
 
 union control {
@@ -19,21 +21,11 @@ union control {
 
 int channel_send(int channel, const struct channel_message *message, int fd)
 {
-	union control control = {
-	    .header = {.cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS}};
 	struct iovec bytes = {(void *)(uintptr_t)message, HEAD_SIZE + message->text_len};
 	struct msghdr packet = {.msg_iov = &bytes, .msg_iovlen = 1};
+	int error = descriptor_send(channel, &packet, fd);
 
-	if (fd >= 0) {
-		memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
-		packet.msg_control = control.bytes;
-		packet.msg_controllen = sizeof(control.bytes);
-	}
-	while (sendmsg(channel, &packet, MSG_NOSIGNAL) < 0) {
-		if (errno != EINTR)
-			return errno == ECONNRESET ? -EPIPE : -errno;
-	}
-	return 0;
+	return error == -ECONNRESET ? -EPIPE : error;
 }
 
 int channel_send_short(int channel, enum channel_kind kind, uint64_t id, int fd)

@@ -15,6 +15,7 @@ enum channel_kind {
 	CHANNEL_PING = 3,   /* its heartbeat is to change */
 	CHANNEL_TRIAL = 4,  /* at its start: it is the program of a live update, and has not proved itself yet */
 	CHANNEL_FAILED = 5, /* at its start: the program of a live update has failed; text: how */
+	CHANNEL_KEEPER = 6, /* a descriptor of the keeper's process */
 
 	/* to the keeper */
 	CHANNEL_HOLD = 16,    /* this descriptor, under `id` */
@@ -23,7 +24,8 @@ enum channel_kind {
 	CHANNEL_ENDING = 19,  /* it ends because it was asked to: no other is to be started */
 	CHANNEL_UPDATE =
 	    20, /* another program is about to take the daemon's place; its file, and in text its words, each with a NUL */
-	CHANNEL_PROVED = 21 /* the daemon has served for a while: its program is the one to be started from now on */
+	CHANNEL_PROVED = 21, /* the daemon has served for a while: its program is the one to be started from now on */
+	CHANNEL_BUSY = 22    /* it does not serve yet, but is alive; it may be busy for `id` seconds more than the usual */
 };
 
 enum { CHANNEL_TEXT_MAX = 4096 };
@@ -35,7 +37,10 @@ struct channel_message {
 	char text[CHANNEL_TEXT_MAX + 1]; /* NUL-terminated when received */
 };
 
-/* Waits while the other side has too much to read. `fd`: -1, or sent along. -EPIPE: nobody is there any more; other -errno. */
+/*
+ * Waits while the other side has too much to read, as long as the socket's limit says; then -EAGAIN. `fd`: -1, or sent along.
+ * -EPIPE: nobody is there any more; other -errno.
+ */
 int channel_send(int channel, const struct channel_message *message, int fd);
 
 /* Only head and no text. */

@@ -4,7 +4,8 @@
  * taken from the channel, and the next one gets a channel of its own and all descriptors that are held. Restarts are at once, but
  * one that dies soon again waits longer each time.
  *
- * A daemon that hangs is seen by its heartbeat, a word in the ledger that it changes whenever it is asked to.
+ * A daemon that hangs is seen by its heartbeat, a word in the ledger that it changes whenever it is asked to; before it serves,
+ * by its saying nothing for so long.
  */
 #include "handover/keeper.h"
 
@@ -19,16 +20,20 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <uthash.h>
 
 #include "handover/channel.h"
+#include "handover/process.h"
 #include "lxenstored/ledger_format.h"
 
-static const double healthy_seconds = 10; /* a daemon that has served so long has not died "again" */
-static const double pause_least = 0.1;
-static const double heartbeat_seconds = 2, hang_seconds = 10;
+static const double healthy_seconds = 10;		   /* a daemon that has served so long has not died "again" */
+static const double pause_least = 0.01, pause_failed = 10; /* after no process could be made */
+static const double look_seconds = 2, look_least_seconds = 0.1;
+static const double abort_seconds = 2;	  /* from SIGABRT to SIGKILL */
+static const unsigned faults_suspect = 2; /* so many deaths, one soon after the other, may have their reason in the store */
 
 enum { TRIAL_DEATHS = 2 };
 
@@ -61,9 +66,11 @@ struct keeper {
 	bool has_served;  /* this daemon */
 	bool was_aborted; /* this daemon, because it did not answer */
 	bool any_served;
-	bool ending; /* no other daemon is to be started */
-	int status;  /* that the keeper ends with */
-	double started, last_change;
+	bool ending;	 /* no other daemon is to be started */
+	int status;	 /* that the keeper ends with */
+	unsigned faults; /* deaths by faults of the daemon's own, one soon after the other */
+	double started, last_sign;
+	double busy; /* seconds for which it need not give a sign, besides the usual */
 	uint64_t heartbeat;
 	double pause; /* before the next start */
 	int ledger;   /* -1, or where the heartbeat is */
@@ -201,21 +208,30 @@ static void write_pid_file(const struct keeper *keeper)
 		log_error(keeper->log, "pid file %s: %s", path, strerror(errno));
 }
 
+/* This process is the one to be signalled. */
+static void announce(struct keeper *keeper)
+{
+	keeper->any_served = true;
+	write_pid_file(keeper);
+	if (keeper->options->serving)
+		keeper->options->serving(keeper->options->context);
+}
+
+static void note_sign(struct keeper *keeper, double busy)
+{
+	keeper->last_sign = ev_now(keeper->loop);
+	keeper->busy = busy;
+}
+
 static void note_serving(struct keeper *keeper, const char *ledger_path)
 {
 	if (keeper->ledger >= 0)
 		close(keeper->ledger);
 	keeper->ledger = *ledger_path ? open(ledger_path, O_RDONLY | O_CLOEXEC) : -1;
-	keeper->last_change = ev_now(keeper->loop);
+	note_sign(keeper, 0);
 	keeper->has_served = true;
-	if (keeper->ledger >= 0)
-		ev_timer_again(keeper->loop, &keeper->watchdog);
-	if (keeper->any_served)
-		return;
-	keeper->any_served = true;
-	write_pid_file(keeper);
-	if (keeper->options->serving)
-		keeper->options->serving(keeper->options->context);
+	if (!keeper->any_served)
+		announce(keeper);
 }
 
 static void handle(struct keeper *keeper, const struct channel_message *message, int fd)
@@ -233,6 +249,9 @@ static void handle(struct keeper *keeper, const struct channel_message *message,
 		break;
 	case CHANNEL_ENDING:
 		keeper->ending = true;
+		break;
+	case CHANNEL_BUSY:
+		note_sign(keeper, (double)message->id);
 		break;
 	case CHANNEL_UPDATE:
 		if (fd >= 0)
@@ -254,8 +273,14 @@ static bool read_channel(struct keeper *keeper)
 	struct channel_message message;
 	int fd, error;
 
-	while (!(error = channel_receive(keeper->channel.fd, &message, &fd)))
-		handle(keeper, &message, fd);
+	do {
+		error = channel_receive(keeper->channel.fd, &message, &fd);
+		if (!error)
+			handle(keeper, &message, fd);
+		else if (error == -EPROTO)
+			log_error(keeper->log, "keeper: a message is not understood; perhaps a connection cannot be held: %s",
+				  strerror(EMFILE));
+	} while (!error || error == -EPROTO);
 	return error == -EAGAIN;
 }
 
@@ -275,11 +300,27 @@ static void watch_channel(struct keeper *keeper, int fd)
 
 /* ---- starting ---- */
 
+/* The daemon may end a keeper that hangs. */
+static int introduce(int channel)
+{
+	int process = (int)syscall(SYS_pidfd_open, getpid(), 0);
+
+	if (process < 0)
+		return -errno;
+	int error = channel_send_short(channel, CHANNEL_KEEPER, 0, process);
+	close(process);
+	return error;
+}
+
+/* False: it dies, or hangs. */
 static bool hand_over(const struct keeper *keeper, int channel)
 {
+	const double seconds = keeper->options->watchdog_seconds;
+	const struct timeval limit = {.tv_sec = seconds < 1 ? seconds > 0 : (time_t)seconds};
 	const struct kept *kept;
-	int error = 0;
 
+	setsockopt(channel, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+	int error = introduce(channel);
 	for (kept = keeper->kept; kept && !error; kept = kept->hh.next)
 		error = channel_send_short(channel, CHANNEL_HELD, kept->id, kept->fd);
 	if (!error)
@@ -292,36 +333,37 @@ static bool hand_over(const struct keeper *keeper, int channel)
 /* In the new process. */
 static void become_daemon(const struct keeper *keeper, int channel)
 {
-	char number[32];
-	sigset_t none;
+	char words[64];
 
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	snprintf(number, sizeof(number), "%d%s", channel, keeper->any_served ? KEEPER_AGAIN : "");
-	fcntl(channel, F_SETFD, 0);
-	if (keeper->directory >= 0 && fchdir(keeper->directory))
-		_exit(127);
-	setenv(KEEPER_CHANNEL_VARIABLE, number, 1);
+	snprintf(words, sizeof(words), "%d%s%s", channel, keeper->any_served ? KEEPER_AGAIN : "",
+		 keeper->faults >= faults_suspect ? KEEPER_SUSPECTS : "");
+	setenv(KEEPER_CHANNEL_VARIABLE, words, 1);
 	if (keeper->trial.program >= 0)
-		fexecve(keeper->trial.program, keeper->trial.words, environ);
-	else
-		fexecve(keeper->program, keeper->words ? keeper->words : keeper->options->arguments, environ);
-	_exit(127);
+		process_execute(keeper->trial.program, keeper->directory, keeper->trial.words, &channel, 1);
+	char **words_of_program = keeper->words ? keeper->words : keeper->options->arguments;
+	process_execute(keeper->program, keeper->directory, words_of_program, &channel, 1);
 }
 
-static int watch_process(struct keeper *keeper, pid_t pid)
+static int watch_process(struct keeper *keeper, pid_t pid, int process)
 {
-	int process = (int)syscall(SYS_pidfd_open, pid, 0);
-
 	if (process < 0)
 		return -errno;
 	fcntl(process, F_SETFD, FD_CLOEXEC);
 	keeper->daemon = pid;
 	keeper->has_served = keeper->was_aborted = false;
-	keeper->started = ev_time();
+	ev_now_update(keeper->loop);
+	keeper->started = ev_now(keeper->loop);
+	note_sign(keeper, 0);
 	ev_io_set(&keeper->death, process, EV_READ);
 	ev_io_start(keeper->loop, &keeper->death);
+	if (keeper->options->watchdog_seconds > 0)
+		ev_timer_again(keeper->loop, &keeper->watchdog);
 	return 0;
+}
+
+static void signal_daemon(const struct keeper *keeper, int signal)
+{
+	syscall(SYS_pidfd_send_signal, keeper->death.fd, signal, NULL, 0);
 }
 
 static int start(struct keeper *keeper)
@@ -330,75 +372,96 @@ static int start(struct keeper *keeper)
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends))
 		return -errno;
-	pid_t pid = fork();
+	pid_t pid = process_fork();
 	if (!pid)
 		become_daemon(keeper, ends[1]);
 	int error = pid < 0 ? -errno : 0;
 	close(ends[1]);
 	if (!error)
-		error = watch_process(keeper, pid);
+		error = watch_process(keeper, pid, (int)syscall(SYS_pidfd_open, pid, 0));
 	if (error) {
 		close(ends[0]);
 		return error;
 	}
 	keeper->is_child = true;
-	hand_over(keeper, ends[0]); /* if it is not there to read it, its death says so */
+	if (!hand_over(keeper, ends[0]))
+		signal_daemon(keeper, SIGKILL);
 	watch_channel(keeper, ends[0]);
 	return 0;
 }
 
-static void start_or_end(struct keeper *keeper)
+static void start_again(struct keeper *keeper)
 {
 	int error = start(keeper);
 
 	if (!error)
 		return;
 	log_error(keeper->log, "keeper: the daemon cannot be started: %s", strerror(-error));
-	keeper->pause = keeper->pause < pause_least ? pause_least : keeper->pause;
-	if (keeper->any_served)
-		ev_timer_again(keeper->loop, &keeper->restart);
-	else
-		ev_break(keeper->loop, EVBREAK_ALL);
+	keeper->restart.repeat = keeper->pause < pause_least ? pause_least : keeper->pause;
+	keeper->pause = keeper->restart.repeat < pause_failed ? 2 * keeper->restart.repeat : pause_failed;
+	ev_timer_again(keeper->loop, &keeper->restart);
 }
 
 static void restart_event(struct ev_loop *loop, ev_timer *timer, int events)
 {
 	(void)events;
 	ev_timer_stop(loop, timer);
-	start_or_end(timer->data);
+	start_again(timer->data);
 }
 
 /* ---- death ---- */
 
-static void describe_death(const struct keeper *keeper, char *text, size_t size)
+/* Is it one that a damaged store may lead to? Whoever sends SIGKILL or SIGTERM has reasons of his own. */
+static bool is_fault(int status)
+{
+	static const int signals[] = {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL, SIGXCPU, SIGTRAP, SIGSYS};
+
+	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+		if (WIFSIGNALED(status) && WTERMSIG(status) == signals[i])
+			return true;
+	return WIFEXITED(status);
+}
+
+/* Text for the log; returns whether the death was its own fault, as far as is known. */
+static bool describe_death(const struct keeper *keeper, char *text, size_t size)
 {
 	int status;
 
-	if (!keeper->is_child || waitpid(keeper->daemon, &status, 0) < 0)
+	if (!keeper->is_child || waitpid(keeper->daemon, &status, 0) < 0) {
 		snprintf(text, size, "has died");
-	else if (WIFSIGNALED(status))
+		return true;
+	}
+	if (WIFSIGNALED(status))
 		snprintf(text, size, "has died of signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
 	else
 		snprintf(text, size, "has ended with status %d", WEXITSTATUS(status));
+	return is_fault(status) || keeper->was_aborted;
 }
 
 /* The first restart after a while of good service is at once. */
-static void plan_restart(struct keeper *keeper, const char *how)
+static void plan_restart(struct keeper *keeper, const char *how, bool is_fault)
 {
-	double lived = ev_time() - keeper->started;
+	double lived = ev_now(keeper->loop) - keeper->started, most = keeper->options->pause_most;
 
-	if (keeper->has_served && lived > healthy_seconds)
+	if (keeper->has_served && lived > healthy_seconds) {
 		keeper->pause = 0;
-	log_error(keeper->log, "keeper: the daemon (process %ld) %s after %.1f s; started again %s", (long)keeper->daemon, how,
-		  lived, keeper->pause > 0 && keeper->options->pause_most > 0 ? "after a pause" : "at once");
+		keeper->faults = 0;
+	}
+	keeper->faults += is_fault;
+	double pause = keeper->pause < most ? keeper->pause : most;
+	if (pause > 0)
+		log_error(keeper->log, "keeper: the daemon (process %ld) %s after %.1f s; started again in %.2f s",
+			  (long)keeper->daemon, how, lived, pause);
+	else
+		log_error(keeper->log, "keeper: the daemon (process %ld) %s after %.1f s; started again at once",
+			  (long)keeper->daemon, how, lived);
 	keeper->daemon = 0;
-	double pause = keeper->pause < keeper->options->pause_most ? keeper->pause : keeper->options->pause_most;
 	keeper->pause = pause < pause_least ? pause_least : 2 * pause;
 	if (pause > 0) {
 		keeper->restart.repeat = pause;
 		ev_timer_again(keeper->loop, &keeper->restart);
 	} else {
-		start_or_end(keeper);
+		start_again(keeper);
 	}
 }
 
@@ -414,7 +477,7 @@ static void death_event(struct ev_loop *loop, ev_io *io, int events)
 	ev_io_stop(loop, io);
 	close(io->fd);
 	ev_timer_stop(loop, &keeper->watchdog);
-	describe_death(keeper, how, sizeof(how));
+	bool is_fault = describe_death(keeper, how, sizeof(how));
 	if (keeper->ending || !keeper->any_served) {
 		keeper->status = keeper->ending ? EXIT_SUCCESS : EXIT_FAILURE;
 		keeper->daemon = 0;
@@ -422,29 +485,39 @@ static void death_event(struct ev_loop *loop, ev_io *io, int events)
 		return;
 	}
 	count_death(keeper, how);
-	plan_restart(keeper, how);
+	plan_restart(keeper, how, is_fault);
+}
+
+/* A daemon that serves changes its heartbeat, another one sends messages. */
+static void look_for_sign(struct keeper *keeper)
+{
+	uint64_t heartbeat;
+
+	if (!keeper->has_served || keeper->ledger < 0)
+		return;
+	channel_send_short(keeper->channel.fd, CHANNEL_PING, 0, -1); /* if it is full, it is not read */
+	if (pread(keeper->ledger, &heartbeat, sizeof(heartbeat), offsetof(struct ledger_header, heartbeat)) !=
+		sizeof(heartbeat) ||
+	    heartbeat == keeper->heartbeat)
+		return;
+	keeper->heartbeat = heartbeat;
+	note_sign(keeper, 0);
 }
 
 static void watchdog_event(struct ev_loop *loop, ev_timer *timer, int events)
 {
 	struct keeper *keeper = timer->data;
-	uint64_t heartbeat;
+	double limit = keeper->was_aborted ? abort_seconds : keeper->options->watchdog_seconds + keeper->busy;
 
 	(void)events;
-	channel_send_short(keeper->channel.fd, CHANNEL_PING, 0, -1); /* if it is full, it is not read */
-	if (pread(keeper->ledger, &heartbeat, sizeof(heartbeat), offsetof(struct ledger_header, heartbeat)) != sizeof(heartbeat))
+	look_for_sign(keeper);
+	if (ev_now(loop) - keeper->last_sign < limit)
 		return;
-	if (heartbeat != keeper->heartbeat) {
-		keeper->heartbeat = heartbeat;
-		keeper->last_change = ev_now(loop);
-		return;
-	}
-	if (ev_now(loop) - keeper->last_change < hang_seconds)
-		return;
-	log_error(keeper->log, "keeper: the daemon (process %ld) does not answer; it is ended", (long)keeper->daemon);
-	kill(keeper->daemon, keeper->was_aborted ? SIGKILL : SIGABRT);
+	log_error(keeper->log, "keeper: the daemon (process %ld) %s for %.0f s; it is ended", (long)keeper->daemon,
+		  keeper->has_served ? "does not answer" : "does not get on with its start", ev_now(loop) - keeper->last_sign);
+	signal_daemon(keeper, keeper->was_aborted ? SIGKILL : SIGABRT);
 	keeper->was_aborted = true;
-	keeper->last_change = ev_now(loop);
+	keeper->last_sign = ev_now(loop);
 }
 
 /* ---- signals ---- */
@@ -456,10 +529,12 @@ static void pass_on(struct ev_loop *loop, ev_signal *signal, int events)
 	(void)events;
 	if (signal->signum != SIGHUP)
 		keeper->ending = true;
-	if (keeper->daemon)
-		kill(keeper->daemon, signal->signum);
-	else if (keeper->ending)
+	if (keeper->daemon) {
+		signal_daemon(keeper, signal->signum);
+	} else if (keeper->ending) {
+		keeper->status = EXIT_SUCCESS;
 		ev_break(loop, EVBREAK_ALL);
+	}
 }
 
 static void watch_signal(struct keeper *keeper, ev_signal *watcher, int signum)
@@ -470,6 +545,13 @@ static void watch_signal(struct keeper *keeper, ev_signal *watcher, int signum)
 }
 
 /* ---- the whole ---- */
+
+static double watchdog_period(double limit)
+{
+	double period = limit / 4 < look_seconds ? limit / 4 : look_seconds;
+
+	return period < look_least_seconds ? look_least_seconds : period;
+}
 
 static int init(struct keeper *keeper)
 {
@@ -490,7 +572,7 @@ static int init(struct keeper *keeper)
 	keeper->restart.repeat = pause_least;
 	ev_init(&keeper->watchdog, watchdog_event);
 	keeper->watchdog.data = keeper;
-	keeper->watchdog.repeat = heartbeat_seconds;
+	keeper->watchdog.repeat = watchdog_period(keeper->options->watchdog_seconds);
 	watch_signal(keeper, &keeper->terminate, SIGTERM);
 	watch_signal(keeper, &keeper->interrupt, SIGINT);
 	watch_signal(keeper, &keeper->hangup, SIGHUP);
@@ -514,14 +596,30 @@ static void deinit(struct keeper *keeper)
 		unlink(keeper->options->pid_file);
 }
 
+/* Whatever becomes of the daemon now, what it has sent is in the channel. */
 static int take_over(struct keeper *keeper)
 {
-	int error = watch_process(keeper, keeper->options->daemon);
+	int error = watch_process(keeper, keeper->options->daemon, keeper->options->process);
 
 	if (error)
 		return error;
+	introduce(keeper->options->channel);
 	watch_channel(keeper, keeper->options->channel);
+	announce(keeper);
 	return 0;
+}
+
+bool keeper_parse_daemon(const char *words, struct keeper_options *options)
+{
+	int channel, process;
+	long pid;
+
+	if (sscanf(words, "%d,%d,%ld", &channel, &process, &pid) != 3 || pid <= 0)
+		return false;
+	options->channel = channel;
+	options->process = process;
+	options->daemon = (pid_t)pid;
+	return true;
 }
 
 int keeper_run(const struct keeper_options *options)

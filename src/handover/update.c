@@ -396,12 +396,13 @@ static bool cancel(void *context)
 static void trial_event(struct ev_loop *loop, ev_timer *timer, int events)
 {
 	struct update *update = timer->data;
+	struct supervisor *supervisor = update->options.supervisor;
 
 	(void)loop;
 	(void)events;
 	front_stop_timer(update->options.front, timer);
-	if (update->options.keeper)
-		kept_daemon_proved(update->options.keeper);
+	if (supervisor)
+		supervisor->proved(supervisor);
 	if (!update->child && !update->is_due)
 		raise_formats(update);
 	if (update->is_trial)
@@ -452,10 +453,11 @@ static void execute(const struct update *update, int program, char **words, stru
 _Noreturn void update_execute(struct update *update, struct handed_writer *writer)
 {
 	const struct turn *turn = turn_of(update);
+	struct supervisor *supervisor = update->options.supervisor;
 
 	ledger_note_update(turn->ledger, turn->update.client_id, turn->update.at);
-	if (update->options.keeper)
-		kept_daemon_updating(update->options.keeper, update->program.fd, update->words);
+	if (supervisor)
+		supervisor->updating(supervisor, update->program.fd, update->words);
 	execute(update, update->program.fd, update->words, writer);
 	log_error(update->log, "update: %s cannot be executed: %s", update->words[0], strerror(errno));
 	handed_add_descriptor(writer, HANDOVER_FAILED, 0, -1);

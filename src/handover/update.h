@@ -5,7 +5,7 @@
 
 #include "front/connection.h"
 #include "handover/handed.h"
-#include "handover/kept.h"
+#include "handover/supervisor.h"
 #include "request/live_update.h"
 
 /*
@@ -16,9 +16,9 @@ struct update;
 
 struct update_options {
 	struct front *front;
-	struct kept_daemon *keeper; /* NULL: none */
-	char **arguments;	    /* of this process, ending with NULL */
-	const char *store, *ledger; /* their files */
+	struct supervisor *supervisor; /* NULL: none */
+	char **arguments;	       /* of this process, ending with NULL */
+	const char *store, *ledger;    /* their files */
 	bool serves_rings;
 	double trial_seconds;		   /* that a program has to serve before it has proved itself */
 	void (*leave_loop)(void *context); /* called when the new program is to take over, between two turns */

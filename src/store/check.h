@@ -33,6 +33,12 @@ struct check_verdict {
  */
 int check_file(const char *path, const char *boot_id, struct check_verdict *out);
 
+/* The same without the walk: only the first pages, the way to the record about the store, and that are looked at. */
+int check_file_head(const char *path, const char *boot_id, struct check_verdict *out);
+
+/* The seconds of CPU time that it may take to examine all of the file. */
+unsigned check_file_limit(const char *path);
+
 /*
  * Walks all records that `txn` of this environment sees: keys and records well formed and in order; each node but the root has a
  * parent; long keys match the paths of their records; accounts are the sums; no generation above what may have been given out.

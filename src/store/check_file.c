@@ -14,7 +14,14 @@
 #include "store/check.h"
 
 /* The time that the walk in the child may take: some hundred times what it needs. */
-static const rlim_t least_seconds = 60, bytes_per_second = 8 << 20;
+static const unsigned least_seconds = 60, bytes_per_second = 8 << 20;
+
+unsigned check_file_limit(const char *path)
+{
+	struct stat file;
+
+	return least_seconds + (stat(path, &file) ? 0 : (unsigned)(file.st_size / bytes_per_second));
+}
 
 static void examine_records(struct reader_env *reader, struct check_verdict *out)
 {
@@ -27,7 +34,7 @@ static void examine_records(struct reader_env *reader, struct check_verdict *out
 	}
 }
 
-static void examine(const char *path, const char *boot_id, struct check_verdict *out)
+static void examine(const char *path, const char *boot_id, bool all, struct check_verdict *out)
 {
 	struct reader_env reader;
 
@@ -51,19 +58,19 @@ static void examine(const char *path, const char *boot_id, struct check_verdict 
 	if (boot_id && strncmp(reader.meta.boot_id, boot_id, sizeof(reader.meta.boot_id)) != 0) {
 		out->result = CHECK_OTHER_BOOT;
 		snprintf(out->text, sizeof(out->text), "%.*s", (int)sizeof(reader.meta.boot_id), reader.meta.boot_id);
-	} else {
+	} else if (all) {
 		examine_records(&reader, out);
 	}
 	reader_close(&reader);
 }
 
 /* Never returns. */
-static void examine_in_child(const char *path, const char *boot_id, int answer)
+static void examine_in_child(const char *path, const char *boot_id, bool all, int answer)
 {
 	static const int deaths[] = {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL};
-	struct rlimit none = {0, 0}, seconds = {least_seconds, least_seconds};
+	const rlim_t limit = check_file_limit(path);
+	const struct rlimit none = {0, 0}, seconds = {limit, limit};
 	struct check_verdict verdict;
-	struct stat file;
 
 	/* The lock of a daemon that is killed meanwhile must not live on here, or the next one would find it. */
 	close_range(3, (unsigned)answer - 1, 0);
@@ -73,18 +80,16 @@ static void examine_in_child(const char *path, const char *boot_id, int answer)
 	/* Its death is an answer: it leaves no core and says nothing. */
 	setrlimit(RLIMIT_CORE, &none);
 	/* Nor does it go round in circles for ever. */
-	if (!stat(path, &file))
-		seconds.rlim_max = seconds.rlim_cur = least_seconds + (rlim_t)file.st_size / bytes_per_second;
 	setrlimit(RLIMIT_CPU, &seconds);
 	for (size_t i = 0; i < sizeof(deaths) / sizeof(deaths[0]); i++)
 		signal(deaths[i], SIG_DFL);
 	if (null >= 0)
 		dup2(null, STDERR_FILENO);
-	examine(path, boot_id, &verdict);
+	examine(path, boot_id, all, &verdict);
 	_exit(write(answer, &verdict, sizeof(verdict)) == (ssize_t)sizeof(verdict) ? 0 : 1);
 }
 
-int check_file(const char *path, const char *boot_id, struct check_verdict *out)
+static int examine_apart(const char *path, const char *boot_id, bool all, struct check_verdict *out)
 {
 	int ends[2], status;
 	ssize_t len;
@@ -101,7 +106,7 @@ int check_file(const char *path, const char *boot_id, struct check_verdict *out)
 		return error;
 	}
 	if (!child)
-		examine_in_child(path, boot_id, ends[1]);
+		examine_in_child(path, boot_id, all, ends[1]);
 	close(ends[1]);
 	do
 		len = read(ends[0], out, sizeof(*out));
@@ -119,4 +124,14 @@ int check_file(const char *path, const char *boot_id, struct check_verdict *out)
 	else
 		snprintf(out->text, sizeof(out->text), "LMDB cannot read it");
 	return 0;
+}
+
+int check_file(const char *path, const char *boot_id, struct check_verdict *out)
+{
+	return examine_apart(path, boot_id, true, out);
+}
+
+int check_file_head(const char *path, const char *boot_id, struct check_verdict *out)
+{
+	return examine_apart(path, boot_id, false, out);
 }

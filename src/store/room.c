@@ -89,7 +89,14 @@ size_t room_to_open(const char *path, size_t limit)
 	return larger(size, smaller(had - had % page_size, limit));
 }
 
-int room_init(struct room *room, struct MDB_env *env, size_t limit)
+static size_t blocks_of(int fd)
+{
+	struct stat file;
+
+	return fstat(fd, &file) ? 0 : (size_t)file.st_blocks * STAT_BLOCK;
+}
+
+int room_init(struct room *room, struct MDB_env *env, size_t limit, bool was_reserved)
 {
 	MDB_envinfo info;
 	MDB_stat stat;
@@ -106,6 +113,8 @@ int room_init(struct room *room, struct MDB_env *env, size_t limit)
 	while (size < used + used / 8 && size < limit)
 		size += smaller(size, largest_step);
 	size = larger(size > limit ? limit : size, used);
+	if (was_reserved && blocks_of(fd) >= size)
+		room->allocated = size;
 	if (allocate(room, size)) {
 		if (allocate(room, used))
 			return -ENOSPC;

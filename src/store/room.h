@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct MDB_env;
@@ -22,8 +23,11 @@ struct room {
 /* The map size to open the store at `path` with: all that an earlier process reserved for it, or what a new file begins with. */
 size_t room_to_open(const char *path, size_t limit);
 
-/* For an environment just opened with that. -ENOSPC: not even the first bytes can be had. */
-int room_init(struct room *room, struct MDB_env *env, size_t limit);
+/*
+ * For an environment just opened with that. `was_reserved`: by the same code in an earlier process, which left no holes; then
+ * blocks that are there need not be asked for again, page by page. -ENOSPC: not even the first bytes can be had.
+ */
+int room_init(struct room *room, struct MDB_env *env, size_t limit, bool was_reserved);
 
 /* More room, in a step that keeps the slack below an eighth. -ENOSPC. */
 int room_grow(struct room *room, struct MDB_env *env);

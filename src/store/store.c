@@ -6,7 +6,8 @@
  * does nothing, and the turn finds it at its end.
  *
  * Before the environment is opened, a child process walks the whole file: LMDB trusts its pages, so on a damaged file it
- * may die; then the child dies, and the daemon says so instead.
+ * may die; then the child dies, and the daemon says so instead. A daemon that goes on in place of one that has just died does
+ * not walk, since that had read the file soundly.
  */
 #include "store/store.h"
 
@@ -371,7 +372,8 @@ static int examine_file(const struct store_options *options)
 	int error = reserve_locks(options);
 	if (error)
 		return error;
-	error = check_file(path, options->boot_id, &verdict);
+	error =
+	    options->was_sound ? check_file_head(path, options->boot_id, &verdict) : check_file(path, options->boot_id, &verdict);
 	if (error) {
 		log_error(options->log, "store %s: cannot be examined: %s", path, strerror(-error));
 		return error;
@@ -429,7 +431,7 @@ int store_open(const struct store_options *options, struct store **out)
 	if (!error)
 		error = open_environment(store, options);
 	if (!error)
-		error = room_init(&store->room, store->env, options->size_limit);
+		error = room_init(&store->room, store->env, options->size_limit, options->was_sound);
 	if (!error)
 		error = load(store, options->boot_id);
 	if (!error)

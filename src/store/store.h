@@ -29,6 +29,7 @@ struct store_options {
 	bool map;	     /* MDB_WRITEMAP: cheaper commits, but a stray pointer of ours can damage the file */
 	bool sync;	     /* real syncs at each commit: for a store on a disk, where a host crash tears pages */
 	const char *boot_id; /* of the running host */
+	bool was_sound;	     /* a daemon has opened it soundly in this boot, and nobody else was there since */
 	struct log *log;
 };
 

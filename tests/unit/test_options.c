@@ -120,8 +120,8 @@ START_TEST(switches_can_be_given_by_letter_and_by_name)
 		ck_assert(options.output_pid);
 		ck_assert(options.help);
 	}
-	check_good("--version --no-xen --no-keeper --store-sync");
-	ck_assert(options.version && options.no_xen && options.no_keeper && options.sync);
+	check_good("--version --no-xen --no-keeper --store-sync --systemd-descriptors");
+	ck_assert(options.version && options.no_xen && options.no_keeper && options.sync && options.systemd_descriptors);
 }
 END_TEST
 
@@ -463,14 +463,23 @@ END_TEST
 
 START_TEST(the_help_has_every_option)
 {
-	static const char *const names[] = {
-	    "-F, --pid-file ",	    "-H, --help ",	   "-N, --no-fork ",	  "-P, --output-pid ",	"-T, --trace-file ",
-	    "    --trace-control ", "-E, --entry-nb ",	   "-S, --entry-size ",	  "-W, --watch-nb ",	"-t, --transaction ",
-	    "-A, --perm-nb ",	    "-M, --path-max ",	   "-Q, --quota ",	  "-q, --quota-soft ",	"-w, --timeout ",
-	    "-R, --no-recovery ",   "-I, --internal-db ",  "-K, --keep-orphans ", "-V, --verbose ",	"-D, --no-domain-init ",
-	    "-e, --event ",	    "-m, --master-domid ", "-p, --priv-domid ",	  "-U, --live-update ", "    --store ",
-	    "    --store-size ",    "    --store-mode ",   "    --store-sync ",	  "    --no-keeper ",	"    --no-xen ",
-	    "    --version "};
+	static const char *const names[] = {"-F, --pid-file ",	  "-H, --help ",
+					    "-N, --no-fork ",	  "-P, --output-pid ",
+					    "-T, --trace-file ",  "    --trace-control ",
+					    "-E, --entry-nb ",	  "-S, --entry-size ",
+					    "-W, --watch-nb ",	  "-t, --transaction ",
+					    "-A, --perm-nb ",	  "-M, --path-max ",
+					    "-Q, --quota ",	  "-q, --quota-soft ",
+					    "-w, --timeout ",	  "-R, --no-recovery ",
+					    "-I, --internal-db ", "-K, --keep-orphans ",
+					    "-V, --verbose ",	  "-D, --no-domain-init ",
+					    "-e, --event ",	  "-m, --master-domid ",
+					    "-p, --priv-domid ",  "-U, --live-update ",
+					    "    --store ",	  "    --store-size ",
+					    "    --store-mode ",  "    --store-sync ",
+					    "    --no-keeper ",	  "    --no-xen ",
+					    "    --version ",	  "    --restart-pause ",
+					    "    --watchdog ",	  "    --systemd-descriptors "};
 	int saved, file = capture_begin(STDOUT_FILENO, &saved);
 
 	options_print_help("lxenstored");
