@@ -29,8 +29,10 @@
 #include "handover/supervisor.h"
 #include "handover/update.h"
 #include "lxenstored/handover_format.h"
+#include "ledger/loading.h"
 #include "places.h"
 #include "request/turn.h"
+#include "set_aside.h"
 #include "store/check.h"
 
 enum { LOCK_TRIES = 100 /* in a second */ };
@@ -76,7 +78,7 @@ static size_t ledger_limit(void)
 }
 
 /* A daemon that was killed may have been making a child, which has its lock for another moment. */
-static int open_ledger(const char *path, struct ledger **out)
+static int wait_for_ledger(const char *path, struct ledger **out)
 {
 	const struct timespec pause = {.tv_nsec = 1000000000 / LOCK_TRIES};
 	int error = ledger_open(path, ledger_limit(), out);
@@ -85,6 +87,20 @@ static int open_ledger(const char *path, struct ledger **out)
 		nanosleep(&pause, NULL);
 		error = ledger_open(path, ledger_limit(), out);
 	}
+	return error;
+}
+
+static int open_ledger(struct server *server)
+{
+	const char *path = server->places.ledger;
+	struct ledger **ledger = &server->turn.ledger;
+	int error = wait_for_ledger(path, ledger);
+
+	/* It is better to serve without what it had than not at all. */
+	if (error == -EPROTO && !set_aside_ledger(server->log, path, "it is damaged, or no ledger"))
+		error = wait_for_ledger(path, ledger);
+	if (!error && ledger_has_header(*ledger))
+		error = death_note_new(ledger_start_death(*ledger), &server->death_note);
 	return error;
 }
 
@@ -121,14 +137,25 @@ static void note_suspect(struct server *server)
 	turn_be_careful(&server->turn);
 }
 
+/* Begins the ledger where it holds nothing of this store. */
 static int recover_ledger(struct server *server)
 {
 	struct store *store = server->turn.store;
 	struct ledger *ledger = server->turn.ledger;
-	int result = ledger_recover(ledger, store->meta.id, store_last_commit(store), note_damaged, server->log);
+	bool is_good = loading_is_next(ledger_loading(ledger), LEDGER_LOAD_LEDGER, 0, 0);
+	int result = STATUS_ENOENT;
 
+	if (is_good)
+		result = ledger_recover(ledger, store->meta.id, store_last_commit(store), note_damaged, server->log);
+	else
+		log_error(server->log,
+			  "ledger %s: the daemon has died of it again and again. It is begun anew: clients of the socket have to "
+			  "connect again, guests have lost their watches and what they were owed",
+			  server->places.ledger);
 	if (result > 0)
 		result = ledger_begin(ledger, store->meta.id);
+	if (!result && !server->death_note)
+		result = death_note_new(ledger_start_death(ledger), &server->death_note);
 	if (!result && !server->xen)
 		drop_rings(ledger);
 	return result;
@@ -155,7 +182,7 @@ static int open_store(struct server *server)
 {
 	const struct options *options = server->start.options;
 	const struct places *places = &server->places;
-	int error = open_ledger(places->ledger, &server->turn.ledger);
+	int error = open_ledger(server);
 
 	if (error == -EBUSY)
 		log_error(server->log, "store %s: another lxenstored is running on it", places->store);
@@ -178,8 +205,6 @@ static int open_store(struct server *server)
 		return error;
 	tell_progress(server, 0);
 	error = recover_ledger(server);
-	if (!error)
-		error = death_note_new(ledger_death(server->turn.ledger), &server->death_note);
 	if (error)
 		log_error(server->log, "ledger %s: %s", places->ledger,
 			  error == -EPROTO ? "it has a newer format" : strerror(-error));
@@ -193,7 +218,7 @@ static int open_turn(struct server *server)
 				 server->xen ? xen_hypervisor(server->xen) : NULL);
 
 	if (!error)
-		error = domains_load(&server->domains, server->turn.store);
+		error = domains_load(&server->domains, server->turn.store, ledger_loading(server->turn.ledger));
 
 	if (error)
 		return error;
@@ -250,6 +275,19 @@ static int catch_up(struct server *server)
 	if (error)
 		log_error(server->log, "rings that were there before: %s", strerror(-error));
 	return error;
+}
+
+/* From now on a death is put down to the request that is being run. */
+static int end_loading(struct server *server)
+{
+	struct ledger *ledger = server->turn.ledger;
+	int error = set_aside_left_out(&server->turn, server->places.store);
+
+	if (error)
+		return error;
+	loading_end(ledger_loading(ledger));
+	death_note_move(server->death_note, ledger_death(ledger));
+	return 0;
 }
 
 static int open_socket(struct server *server)
@@ -420,6 +458,8 @@ static int open_parts(struct server *server)
 	tell_progress(server, 0);
 	if (!error)
 		error = catch_up(server);
+	if (!error)
+		error = end_loading(server);
 	return error;
 }
 

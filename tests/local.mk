@@ -122,6 +122,7 @@ UNIT_TESTS = \
 	tests/unit/test_ledger_ring \
 	tests/unit/test_limits \
 	tests/unit/test_listing \
+	tests/unit/test_loading \
 	tests/unit/test_log \
 	tests/unit/test_message \
 	tests/unit/test_node \
@@ -229,6 +230,8 @@ tests_unit_test_hash_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_hash_LDADD = $(TEST_LIBS)
 tests_unit_test_key_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_key_LDADD = $(TEST_LIBS)
+tests_unit_test_loading_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_loading_LDADD = $(TEST_LIBS)
 tests_unit_test_log_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_log_LDADD = $(TEST_LIBS)
 tests_unit_test_message_CPPFLAGS = $(TEST_CPPFLAGS)
@@ -410,6 +413,9 @@ tests_integration_test_start_LDADD = $(TEST_LIBS)
 # ---- daemons with guests, on the simulated Xen ----
 PROTOCOL_TESTS += tests/integration/test_fairness tests/integration/test_rings tests/integration/test_xensim tests/integration/test_xensim_host
 PROTOCOL_TESTS += tests/integration/test_deadly_requests
+PROTOCOL_TESTS += tests/integration/test_deadly_start
+tests_integration_test_deadly_start_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_integration_test_deadly_start_LDADD = $(TEST_LIBS)
 tests_integration_test_deadly_requests_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_integration_test_deadly_requests_LDADD = $(TEST_LIBS)
 PROTOCOL_TESTS += tests/integration/test_keeper

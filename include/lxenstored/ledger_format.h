@@ -46,6 +46,31 @@ struct ledger_update {
 	uint64_t at;
 };
 
+/* What a start loads, one after the other, so that the next one knows of what it has died. */
+enum ledger_load {
+	LEDGER_LOAD_NOTHING = 0,
+	LEDGER_LOAD_LEDGER = 1,	    /* puts the ledger in order */
+	LEDGER_LOAD_DOMAIN = 2,	    /* first: domid; its record in the store */
+	LEDGER_LOAD_CONNECTION = 3, /* first: id; its slot */
+	LEDGER_LOAD_WATCH = 4,	    /* first: the connection's id; second: serial; its record in the store */
+	LEDGER_LOAD_RING = 5	    /* first: domid; a ring that the ledger does not know */
+};
+
+struct ledger_loading {
+	uint32_t load;	 /* enum ledger_load */
+	uint32_t deaths; /* of starts that were loading it */
+	uint64_t first, second;
+};
+
+enum { LEDGER_SUSPECTS = 8 };
+
+struct ledger_start {
+	uint32_t death; /* as that of the header, of a process that was still starting */
+	uint32_t reserved;
+	struct ledger_loading now;
+	struct ledger_loading suspects[LEDGER_SUSPECTS]; /* since the last start that has come to its end */
+};
+
 struct ledger_header {
 	char magic[8]; /* LEDGER_MAGIC, no NUL; written last */
 	uint32_t version;
@@ -62,6 +87,8 @@ struct ledger_header {
 	struct iovec send_buffers[LEDGER_SEND_BUFFERS];
 	struct ledger_update update;
 	uint32_t death; /* the signal that the process has died of, where its handler could note it; else 0 */
+	uint32_t reserved;
+	struct ledger_start start;
 };
 
 enum ledger_state { LEDGER_FREE = 0, LEDGER_CONNECTED = 1, LEDGER_RESETTING = 2, LEDGER_STOPPED = 3 };

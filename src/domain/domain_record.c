@@ -134,11 +134,21 @@ static int domain_of_key(struct domains *domains, const unsigned char *key, size
 	return domid < DOMID_FIRST_RESERVED_NUMBER ? domain_get(domains, domid, out) : 0;
 }
 
+struct domains_loading {
+	struct domains *domains;
+	struct loading *loading;
+};
+
 static int load_domain(void *context, const unsigned char *key, size_t key_len, const void *bytes, size_t len)
 {
-	struct domains *domains = context;
+	const struct domains_loading *to = context;
+	struct domains *domains = to->domains;
 	struct store_domain record;
 	struct domain *domain;
+	uint16_t domid;
+
+	if (record_domid(key, key_len, &domid) && !loading_is_next(to->loading, LEDGER_LOAD_DOMAIN, domid, 0))
+		return 0;
 	int error = len == sizeof(record) ? domain_of_key(domains, key, key_len, &domain) : -EIO;
 
 	if (error || !domain)
@@ -157,13 +167,14 @@ static int load_owner(void *context, const unsigned char *key, size_t key_len, c
 	return domain_of_key(context, key, key_len, &unused);
 }
 
-int domains_load(struct domains *domains, struct store *store)
+int domains_load(struct domains *domains, struct store *store, struct loading *loading)
 {
+	struct domains_loading to = {domains, loading};
 	struct MDB_txn *txn = store_view(store);
 	int error = txn ? load_quotas(domains, store, txn) : -EIO;
 
 	if (!error)
-		error = records_each(store, txn, STORE_KEY_DOMAIN, load_domain, domains);
+		error = records_each(store, txn, STORE_KEY_DOMAIN, load_domain, &to);
 	domains_committed(domains);
 	if (!error)
 		error = records_each(store, txn, STORE_KEY_ACCOUNT, load_owner, domains);

@@ -3,6 +3,7 @@
 
 #include "domain/domain.h"
 #include "lxenstored/store_format.h"
+#include "ledger/loading.h"
 #include "store/store.h"
 
 /* Domains and quotas as records of the store: doc/format.md, "d" and "q". */
@@ -19,6 +20,6 @@ int domains_save_unsaved(struct store *store, const struct domains *domains);
 
 /*
  * At the start: who the store says there is, and the quotas that were set. Owners of nodes without a record are known too, but
- * not which domain they are. -ENOMEM, -EIO.
+ * not which domain they are. `loading` (may be NULL) is told of each record. -ENOMEM, -EIO.
  */
-int domains_load(struct domains *domains, struct store *store);
+int domains_load(struct domains *domains, struct store *store, struct loading *loading);

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "front/ring.h"
+#include "ledger/loading.h"
 #include "request/introduce.h"
 #include "request/domain_change.h"
 
@@ -406,7 +407,8 @@ int ring_front_recover(struct ring_front *rings)
 			continue;
 		struct domain *domain = domain_find(rings->front->turn->domains, (uint16_t)found.connection_id);
 		bool is_there = domain && domain->introduced && domain->is_there;
-		if (is_there && !find(rings, domain->caller.domid))
+		if (is_there && !find(rings, domain->caller.domid) &&
+		    loading_is_next(ledger_loading(ledger), LEDGER_LOAD_CONNECTION, found.connection_id, 0))
 			error = recover(rings, domain, &found);
 		else
 			ledger_drop(ledger, &found);
@@ -464,6 +466,8 @@ static int take_up_domain(struct ring_front *rings, uint16_t domid)
 	bool was_served, is_own = domid == rings->front->turn->domains->own;
 
 	if (find(rings, domid))
+		return 0;
+	if (!loading_is_next(ledger_loading(rings->front->turn->ledger), LEDGER_LOAD_RING, domid, 0))
 		return 0;
 	struct taking_up taking_up = {domid, find_port(rings, domid, &was_served)};
 

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <ev.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 #include <utlist.h>
+
+#include "ledger/loading.h"
 
 enum { ACCEPTS_PER_TURN = 64, LISTEN_BACKLOG = 4096 };
 
@@ -262,6 +265,47 @@ static struct held *find_held(const struct held_list *held, uint64_t id)
 	return held && held->n ? bsearch(&wanted, held->all, held->n, sizeof(wanted), by_id) : NULL;
 }
 
+/* The client is to see that its connection has ended. */
+static void end_held(const struct socket_front *sockets, struct held *held)
+{
+	shutdown(held->fd, SHUT_RDWR);
+	if (sockets->holder)
+		sockets->holder->drop(sockets->holder->context, held->id);
+	close(held->fd);
+	held->fd = -1;
+}
+
+static bool is_stream(int fd, int option, int value)
+{
+	int type, domain, is;
+	socklen_t type_len = sizeof(type), domain_len = sizeof(domain), len = sizeof(is);
+
+	return !getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &type_len) && type == SOCK_STREAM &&
+	       !getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &domain_len) && domain == AF_UNIX &&
+	       !getsockopt(fd, SOL_SOCKET, option, &is, &len) && is == value;
+}
+
+/* Those that cannot be a client's, and all but the first of one id, are not taken up; find_held does not find them then. */
+static void sort_held(const struct socket_front *sockets, struct held_list *held)
+{
+	size_t n = 0;
+
+	if (held->n)
+		qsort(held->all, held->n, sizeof(*held->all), by_id);
+	for (size_t i = 0; i < held->n; i++) {
+		struct held *one = &held->all[i];
+		bool is_used = n && held->all[n - 1].id == one->id;
+		if (one->fd >= 0 && !is_used && is_stream(one->fd, SO_ACCEPTCONN, one->id == HOLDER_LISTENER)) {
+			held->all[n++] = *one;
+			continue;
+		}
+		log_error(sockets->front->turn->log, "what was held as connection %llu is none", (unsigned long long)one->id);
+		if (one->fd >= 0)
+			close(one->fd);
+	}
+	held->n = n;
+}
+
 /* The listening socket that is held, if it is still the one at that path; else -1. */
 static int take_listener(const struct socket_front *sockets, const struct held_list *held)
 {
@@ -270,7 +314,8 @@ static int take_listener(const struct socket_front *sockets, const struct held_l
 	socklen_t len = sizeof(address);
 
 	if (!found || getsockname(found->fd, (struct sockaddr *)&address, &len) ||
-	    strcmp(address.sun_path, sockets->address.sun_path) != 0 || access(address.sun_path, F_OK))
+	    strncmp(address.sun_path, sockets->address.sun_path, sizeof(address.sun_path)) != 0 ||
+	    access(sockets->address.sun_path, F_OK) || fcntl(found->fd, F_SETFL, O_NONBLOCK))
 		return -1;
 	int fd = found->fd;
 	found->fd = -1;
@@ -307,6 +352,10 @@ static int take_up_known(struct socket_front *sockets, struct held_list *held)
 		if (found.connection_id >= sockets->next_id)
 			sockets->next_id = found.connection_id + 1;
 		struct held *descriptor = find_held(held, found.connection_id);
+		if (descriptor && !loading_is_next(ledger_loading(ledger), LEDGER_LOAD_CONNECTION, found.connection_id, 0)) {
+			end_held(sockets, descriptor);
+			descriptor = NULL;
+		}
 		if (descriptor)
 			error = take_up(sockets, &found, descriptor);
 		else
@@ -315,7 +364,10 @@ static int take_up_known(struct socket_front *sockets, struct held_list *held)
 	return error;
 }
 
-/* Descriptors that the ledger knows nothing of were accepted, and nothing was received from them. */
+/*
+ * Descriptors that the ledger knows nothing of were accepted, and nothing was received from them. If it has nothing of anybody,
+ * nobody knows what has been received.
+ */
 static int take_up_new(struct socket_front *sockets, struct held_list *held)
 {
 	int error = 0;
@@ -326,6 +378,10 @@ static int take_up_new(struct socket_front *sockets, struct held_list *held)
 			continue;
 		if (one->id >= sockets->next_id)
 			sockets->next_id = one->id + 1;
+		if (ledger_is_new(sockets->front->turn->ledger)) {
+			end_held(sockets, one);
+			continue;
+		}
 		error = socket_new(sockets, one->id, one->fd);
 		if (!error)
 			one->fd = -1;
@@ -351,8 +407,6 @@ int socket_front_open(struct front *front, const struct socket_front_options *op
 
 	if (!sockets)
 		return -ENOMEM;
-	if (options->held && options->held->n)
-		qsort(options->held->all, options->held->n, sizeof(*options->held->all), by_id);
 	sockets->front = front;
 	sockets->holder = options->holder;
 	sockets->next_id = first_id;
@@ -362,6 +416,8 @@ int socket_front_open(struct front *front, const struct socket_front_options *op
 		return -ENAMETOOLONG;
 	}
 	strcpy(sockets->address.sun_path, options->path);
+	if (options->held)
+		sort_held(sockets, options->held);
 	int fd = open_listener(sockets, options->held);
 	if (fd < 0) {
 		free(sockets);

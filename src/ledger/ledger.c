@@ -17,6 +17,7 @@
 
 #include "base/hash.h"
 #include "ledger/duplicates.h"
+#include "ledger/loading.h"
 #include "ledger/pool.h"
 #include "ledger/queue.h"
 #include "ledger/recovery.h"
@@ -27,6 +28,8 @@ enum { CRASHES_MAX = 2, DEATHS_MAX = 5 /* of one request, before it is given up 
 struct ledger {
 	struct pool pool;
 	struct ledger_suspect suspect;
+	struct loading loading;
+	bool is_new;
 	struct ledger_connection *touched; /* those with requests or entries that wait for commit or cut */
 	unsigned char hash_key[HASH_KEY_SIZE];
 };
@@ -45,6 +48,8 @@ int ledger_open(const char *path, size_t limit, struct ledger **out)
 		return result;
 	}
 	hash_key_random(ledger->hash_key);
+	if (ledger_has_header(ledger))
+		loading_begin(&ledger->loading, &ledger->pool.header->start);
 	*out = ledger;
 	return 0;
 }
@@ -60,7 +65,13 @@ void ledger_close(struct ledger *ledger)
 int ledger_begin(struct ledger *ledger, const unsigned char store_id[16])
 {
 	ledger->touched = NULL;
-	return pool_begin(&ledger->pool, store_id);
+	ledger->loading.start = NULL;
+	int error = pool_begin(&ledger->pool, store_id);
+	if (error)
+		return error;
+	loading_begin(&ledger->loading, &ledger->pool.header->start);
+	ledger->is_new = true;
+	return 0;
 }
 
 int ledger_recover(struct ledger *ledger, const unsigned char store_id[16], uint64_t last_tag,
@@ -75,9 +86,29 @@ const struct ledger_suspect *ledger_suspect(const struct ledger *ledger)
 	return &ledger->suspect;
 }
 
+bool ledger_is_new(const struct ledger *ledger)
+{
+	return ledger->is_new;
+}
+
+bool ledger_has_header(const struct ledger *ledger)
+{
+	return pool_has_header(&ledger->pool);
+}
+
+struct loading *ledger_loading(struct ledger *ledger)
+{
+	return &ledger->loading;
+}
+
 uint32_t *ledger_death(struct ledger *ledger)
 {
 	return &ledger->pool.header->death;
+}
+
+uint32_t *ledger_start_death(struct ledger *ledger)
+{
+	return &ledger->pool.header->start.death;
 }
 
 void ledger_beat(struct ledger *ledger)

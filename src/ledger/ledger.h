@@ -22,6 +22,7 @@ struct ledger;
 struct ledger_slot;
 struct ledger_block;
 struct duplicates;
+struct loading;
 
 /* One connection's part; embedded in the connection, set up by ledger_connect. */
 struct ledger_connection {
@@ -42,8 +43,8 @@ struct ledger_connection {
 };
 
 /*
- * Opens or makes the file and locks it for this process. *out: freed by ledger_close. -EBUSY: another process holds it;
- * other -errno. `limit`: bytes the file may grow to (0: a default of 4 GiB).
+ * Opens or makes the file and locks it for this process. *out: freed by ledger_close. -EBUSY: another process holds it; -EPROTO:
+ * it is a file of something else, or damaged; other -errno. `limit`: bytes the file may grow to (0: a default of 4 GiB).
  */
 int ledger_open(const char *path, size_t limit, struct ledger **out);
 void ledger_close(struct ledger *ledger); /* accepts NULL; the file stays */
@@ -99,8 +100,21 @@ bool ledger_owes_update(struct ledger *ledger, uint64_t *connection_id, uint64_t
 /* The number of the file's format. Only what is between LEDGER_VERSION_OLDEST and LEDGER_VERSION may be set. */
 uint32_t ledger_version(const struct ledger *ledger);
 void ledger_set_version(struct ledger *ledger, uint32_t version);
+/*
+ * What is noted of the start of this process, from the time on when the file is one of ours: after ledger_open, if it was, else
+ * after ledger_begin. `has_header`: it is so. See loading.h.
+ */
+struct loading *ledger_loading(struct ledger *ledger);
+bool ledger_has_header(const struct ledger *ledger);
+
+/* It was begun by this process: it knows nothing of connections before. */
+bool ledger_is_new(const struct ledger *ledger);
+
 /* A word for the signal of which this process dies; see death_note.h. As long as the ledger is open. */
 uint32_t *ledger_death(struct ledger *ledger);
+
+/* The same while it is still starting. */
+uint32_t *ledger_start_death(struct ledger *ledger);
 
 /* Changes the word by which whoever has the file sees that this process goes on. */
 void ledger_beat(struct ledger *ledger);

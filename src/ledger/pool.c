@@ -43,7 +43,7 @@ static int check_contents(int fd, const struct stat *status)
 	if (pread(fd, magic, sizeof(magic), 0) < 0)
 		return -errno;
 	if (memcmp(magic, LEDGER_MAGIC, sizeof(magic)) != 0 && memcmp(magic, none, sizeof(magic)) != 0)
-		return -EINVAL;
+		return -EPROTO;
 	return 0;
 }
 
@@ -96,6 +96,16 @@ int pool_open(const char *path, size_t limit, struct pool *pool)
 fail:
 	pool_close(pool);
 	return result;
+}
+
+bool pool_has_header(const struct pool *pool)
+{
+	struct ledger_header header;
+
+	/* Through the mapping a hole would take memory, which there may not be. */
+	return pread(pool->fd, &header, sizeof(header), 0) == sizeof(header) &&
+	       !memcmp(header.magic, LEDGER_MAGIC, sizeof(header.magic)) && header.version >= LEDGER_VERSION_OLDEST &&
+	       header.version <= LEDGER_VERSION;
 }
 
 void pool_close(struct pool *pool)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -39,10 +40,13 @@ enum {
 };
 
 /*
- * Opens or makes the file, locks and maps it; its contents stay. pool_close afterwards. -EBUSY: another process has it;
- * -EINVAL: it is no ledger, or the limit is too small for one; other -errno.
+ * Opens or makes the file, locks and maps it; its contents stay. pool_close afterwards. -EBUSY: another process has it; -EPROTO:
+ * it holds something else; -EINVAL: it is no file that could hold a ledger, or the limit is too small for one; other -errno.
  */
 int pool_open(const char *path, size_t limit, struct pool *pool);
+
+/* The file that was opened has the header of a ledger of this format, or pool_begin has made it. */
+bool pool_has_header(const struct pool *pool);
 void pool_close(struct pool *pool);
 
 /* Empties the file and begins a header for this store; no slot and no block is in use. -errno. */

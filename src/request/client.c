@@ -8,7 +8,7 @@
 #include <errno.h>
 #include <utlist.h>
 
-#include "lxenstored/ledger_format.h"
+#include "ledger/loading.h"
 #include "request/limits.h"
 #include "request/turn.h"
 #include "request/unread.h"
@@ -40,9 +40,15 @@ int client_init(struct client *client, struct turn *turn, uint64_t id, struct do
 	return error;
 }
 
+struct attaching {
+	struct client *client;
+	struct loading *loading;
+};
+
 static int add_recorded(void *context, const struct watch_record *record)
 {
-	struct client *client = context;
+	const struct attaching *attaching = context;
+	struct client *client = attaching->client;
 	const struct watch_description description = {
 	    .path = {record->path, record->path_len},
 	    .hidden = record->hidden,
@@ -53,17 +59,23 @@ static int add_recorded(void *context, const struct watch_record *record)
 	};
 	struct watch *watch;
 
-	return watch_add(client->watches, &description, NULL, &watch);
+	if (!loading_is_next(attaching->loading, LEDGER_LOAD_WATCH, record->connection, record->serial))
+		return 0;
+	int error = watch_add(client->watches, &description, NULL, &watch);
+	/* Which record is read next is not known before. */
+	loading_is_next(attaching->loading, LEDGER_LOAD_CONNECTION, record->connection, 0);
+	return error;
 }
 
 int client_attach(struct client *client, struct turn *turn, const struct ledger_found *found, struct domain *domain)
 {
+	struct attaching attaching = {client, ledger_loading(turn->ledger)};
 	int error = client_make(client, turn, found->connection_id, domain);
 
 	if (error)
 		return error;
 	if (found->state == LEDGER_CONNECTED) /* others had theirs before; the records are still to be removed */
-		error = watch_record_each(turn->store, client->id, add_recorded, client);
+		error = watch_record_each(turn->store, client->id, add_recorded, &attaching);
 	if (error) {
 		watch_owner_free(client->watches);
 		return error < 0 ? error : -EIO;

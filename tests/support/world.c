@@ -68,7 +68,7 @@ static int open_domains(struct world *world, const struct world_options *options
 	int error =
 	    domains_init(&world->domains, DOMID_PRIVILEGED, DOMID_PRIVILEGED, NULL, world->xen ? &world->xen->hypervisor : NULL);
 	if (!error)
-		error = domains_load(&world->domains, world->turn.store);
+		error = domains_load(&world->domains, world->turn.store, NULL);
 	if (error || world->xen)
 		return error;
 	error = domain_get(&world->domains, WORLD_GUEST, &guest);

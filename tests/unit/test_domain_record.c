@@ -211,7 +211,7 @@ START_TEST(what_was_set_goes_before_the_command_line_and_that_before_the_default
 	quota_set(&command_line, false, "nodes", 50);
 	quota_set(&command_line, false, "watches", 60);
 	ck_assert_int_eq(domains_init(&domains, 0, 0, &command_line, NULL), 0);
-	ck_assert_int_eq(domains_load(&domains, scene.world.turn.store), 0);
+	ck_assert_int_eq(domains_load(&domains, scene.world.turn.store, NULL), 0);
 	ck_assert_uint_eq(domains.quotas.hard[QUOTA_NODES], 7);
 	ck_assert_uint_eq(domains.quotas.hard[QUOTA_WATCHES], 60);
 	ck_assert_uint_eq(domains.quotas.hard[QUOTA_TRANSACTIONS], 10);
@@ -227,12 +227,37 @@ START_TEST(a_record_of_another_size_is_not_taken)
 
 	ck_assert_int_eq(record_put(store, "d\0\5", 3, "short", 5), 0);
 	ck_assert_int_eq(domains_init(&domains, 0, 0, NULL, NULL), 0);
-	ck_assert_int_eq(domains_load(&domains, store), -EIO);
+	ck_assert_int_eq(domains_load(&domains, store, NULL), -EIO);
 	domains_deinit(&domains);
 	store_abort(store);
 	ck_assert_int_eq(record_put(store, "q", 1, "short", 5), 0);
 	ck_assert_int_eq(domains_init(&domains, 0, 0, NULL, NULL), 0);
-	ck_assert_int_eq(domains_load(&domains, store), -EIO);
+	ck_assert_int_eq(domains_load(&domains, store, NULL), -EIO);
+	domains_deinit(&domains);
+	store_abort(store);
+}
+END_TEST
+
+START_TEST(a_record_of_which_starts_have_died_is_left_out)
+{
+	struct ledger_start noted = {.suspects = {{LEDGER_LOAD_DOMAIN, 2, 6, 0}, {LEDGER_LOAD_DOMAIN, 1, 7, 0}}};
+	struct store *store = scene.world.turn.store;
+	const struct store_domain record = {.port = 3, .flags = STORE_DOMAIN_INTRODUCED};
+	const struct ledger_loading *out;
+	struct loading loading;
+	struct domains domains;
+	size_t index = 0;
+
+	ck_assert_int_eq(record_put(store, "d\0\6", 3, &record, sizeof(record)), 0);
+	ck_assert_int_eq(record_put(store, "d\0\7", 3, &record, sizeof(record)), 0);
+	loading_begin(&loading, &noted);
+	ck_assert_int_eq(domains_init(&domains, 0, 0, NULL, NULL), 0);
+	ck_assert_int_eq(domains_load(&domains, store, &loading), 0);
+	ck_assert_ptr_null(domain_find(&domains, 6));
+	ck_assert(domain_find(&domains, 7)->introduced);
+	out = loading_left_out(&loading, &index);
+	ck_assert_uint_eq(out->first, 6);
+	ck_assert_uint_eq(noted.now.first, 7);
 	domains_deinit(&domains);
 	store_abort(store);
 }
@@ -251,6 +276,7 @@ int main(void)
 	    quotas_set_for_all_outlive_the_daemon,
 	    what_was_set_goes_before_the_command_line_and_that_before_the_default,
 	    a_record_of_another_size_is_not_taken,
+	    a_record_of_which_starts_have_died_is_left_out,
 	};
 	Suite *suite = suite_create("domain record");
 	TCase *cases = tcase_create("all");

@@ -91,7 +91,7 @@ static void expect_sample(bool is_text)
 
 	struct domains domains;
 	ck_assert_int_eq(domains_init(&domains, 0, 0, NULL, NULL), 0);
-	ck_assert_int_eq(domains_load(&domains, file.store), 0);
+	ck_assert_int_eq(domains_load(&domains, file.store, NULL), 0);
 	const struct domain *domain = domain_find(&domains, 7);
 	ck_assert(domain && domain->introduced);
 	ck_assert_uint_eq(domain->caller.target, is_text ? DOMID_NONE : 9);

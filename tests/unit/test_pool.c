@@ -83,7 +83,7 @@ START_TEST(a_file_that_is_no_ledger_is_left_alone)
 	int fd = open(path, O_WRONLY);
 
 	ck_assert_int_eq(write(fd, "somebody's thesis", 17), 17);
-	ck_assert_int_eq(pool_open(path, 0, &pool), -EINVAL);
+	ck_assert_int_eq(pool_open(path, 0, &pool), -EPROTO);
 	ck_assert_int_eq(fstat(fd, &status), 0);
 	ck_assert_int_eq(status.st_size, 17);
 	close(fd);
