@@ -10,6 +10,7 @@
 #include <ev.h>
 #include <fcntl.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -306,16 +307,26 @@ static void sort_held(const struct socket_front *sockets, struct held_list *held
 	held->n = n;
 }
 
+/* One file may have several names: /var/run is /run. */
+static bool is_same_file(const char *left, const char *right)
+{
+	struct stat one, other;
+
+	return !stat(left, &one) && !stat(right, &other) && one.st_dev == other.st_dev && one.st_ino == other.st_ino;
+}
+
 /* The listening socket that is held, if it is still the one at that path; else -1. */
 static int take_listener(const struct socket_front *sockets, const struct held_list *held)
 {
 	struct held *found = find_held(held, HOLDER_LISTENER);
 	struct sockaddr_un address = {0};
+	char name[sizeof(address.sun_path) + 1];
 	socklen_t len = sizeof(address);
 
-	if (!found || getsockname(found->fd, (struct sockaddr *)&address, &len) ||
-	    strncmp(address.sun_path, sockets->address.sun_path, sizeof(address.sun_path)) != 0 ||
-	    access(sockets->address.sun_path, F_OK) || fcntl(found->fd, F_SETFL, O_NONBLOCK))
+	if (!found || getsockname(found->fd, (struct sockaddr *)&address, &len))
+		return -1;
+	snprintf(name, sizeof(name), "%.*s", (int)sizeof(address.sun_path), address.sun_path);
+	if (!is_same_file(name, sockets->address.sun_path) || fcntl(found->fd, F_SETFL, O_NONBLOCK))
 		return -1;
 	int fd = found->fd;
 	found->fd = -1;

@@ -139,6 +139,14 @@ static int bind_remote(void *context, uint16_t domid, uint32_t remote_port, uint
 	return 0;
 }
 
+static uint32_t remote_port(void *context, uint32_t port)
+{
+	const struct xen *xen = context;
+	xc_evtchn_status_t status = {.dom = DOMID_SELF, .port = port};
+
+	return xc_evtchn_status(xen->control, &status) || status.status != EVTCHNSTAT_interdomain ? 0 : status.u.interdomain.port;
+}
+
 static int bind_domain_exception(void *context, uint32_t *out)
 {
 	const struct xen *xen = context;
@@ -328,6 +336,7 @@ int xen_open(struct log *log, uint16_t own, int events, struct xen **out)
 	    .unmap = unmap,
 	    .known_port = known_port,
 	    .bind = bind_remote,
+	    .remote_port = remote_port,
 	    .bind_domain_exception = bind_domain_exception,
 	    .unbind = unbind,
 	    .has_event = has_event,

@@ -26,6 +26,9 @@ struct ring_host {
 
 	int (*bind)(void *context, uint16_t domid, uint32_t remote_port, uint32_t *out);
 
+	/* The remote port that a port of this daemon is bound to; 0: it is not, or nobody knows. */
+	uint32_t (*remote_port)(void *context, uint32_t port);
+
 	/* A port that gets an event when a domain shuts down or dies. */
 	int (*bind_domain_exception)(void *context, uint32_t *out);
 	void (*unbind)(void *context, uint32_t port);
