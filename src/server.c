@@ -342,6 +342,8 @@ static void begin_update(struct server *server)
 		origin = supervisor->origin;
 	if (!handed && supervisor)
 		why = supervisor->why;
+	if (handed && handed->polled)
+		live_update_expect_poll(&server->turn.update);
 	update_begin(server->update, origin, why);
 }
 

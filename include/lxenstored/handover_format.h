@@ -33,7 +33,8 @@ enum handover_kind {
 	HANDOVER_EVENTS = 3,	/* descriptor: of the event channels, with its ports bound */
 	HANDOVER_EXCEPTION = 4, /* value: the port of VIRQ_DOM_EXC */
 	HANDOVER_PORT = 5,	/* id: domain; value: the port, remote: the domain's end of it */
-	HANDOVER_FAILED = 6	/* no update has come about: the old program is executed again */
+	HANDOVER_FAILED = 6,	/* no update has come about: the old program is executed again */
+	HANDOVER_POLLED = 7	/* whoever has asked for the update asks again until it is done, as oxenstored wants it */
 };
 
 struct handover_record {

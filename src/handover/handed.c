@@ -78,6 +78,9 @@ static int take(struct handed *handed, const struct handover_record *record)
 		return 0;
 	case HANDOVER_PORT:
 		return add_port(&handed->ports, record);
+	case HANDOVER_POLLED:
+		handed->polled = true;
+		return 0;
 	case HANDOVER_FAILED:
 		handed->failed = true;
 		return 0;
@@ -157,7 +160,8 @@ static void add(struct handed_writer *writer, const struct handover_record *reco
 
 void handed_add_descriptor(struct handed_writer *writer, unsigned kind, uint64_t id, int fd)
 {
-	fcntl(fd, F_SETFD, 0);
+	if (fd >= 0)
+		fcntl(fd, F_SETFD, 0);
 	add(writer, &(struct handover_record){.kind = kind, .descriptor = fd, .id = id});
 }
 
@@ -165,6 +169,20 @@ void handed_add_port(struct handed_writer *writer, unsigned kind, const struct i
 {
 	add(writer, &(struct handover_record){
 			.kind = kind, .descriptor = -1, .id = port->domid, .value = port->port, .remote = port->remote_port});
+}
+
+void handed_add_all(struct handed_writer *writer, const struct handed *handed)
+{
+	if (handed->events >= 0)
+		handed_add_descriptor(writer, HANDOVER_EVENTS, 0, handed->events);
+	if (handed->ports.exception_port)
+		handed_add_port(writer, HANDOVER_EXCEPTION, &(struct inherited_port){.port = handed->ports.exception_port});
+	for (size_t i = 0; i < handed->ports.n; i++)
+		handed_add_port(writer, HANDOVER_PORT, &handed->ports.all[i]);
+	for (size_t i = 0; i < handed->sockets.n; i++)
+		handed_add_descriptor(writer, HANDOVER_SOCKET, handed->sockets.all[i].id, handed->sockets.all[i].fd);
+	if (handed->polled)
+		handed_add_descriptor(writer, HANDOVER_POLLED, 0, -1);
 }
 
 static int write_all(int fd, const void *bytes, size_t len)

@@ -13,6 +13,7 @@ struct handed {
 	struct inherited_ports ports;
 	struct held_list sockets;
 	bool failed; /* the program that passes it is the same: there was no update */
+	bool polled; /* whoever has asked for the update asks again until it is done */
 };
 
 /*
@@ -33,6 +34,9 @@ void handed_writer_free(struct handed_writer *writer);
 /* The descriptor stays open across exec from now on. `id`: of a socket's connection. */
 void handed_add_descriptor(struct handed_writer *writer, unsigned kind, uint64_t id, int fd);
 void handed_add_port(struct handed_writer *writer, unsigned kind, const struct inherited_port *port);
+
+/* All that `handed` has but the keeper's channel. */
+void handed_add_all(struct handed_writer *writer, const struct handed *handed);
 
 /* All is in; the descriptor to be named to the program, which stays open across exec, or -errno of what has failed. */
 int handed_finish(struct handed_writer *writer);

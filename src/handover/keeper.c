@@ -26,7 +26,9 @@
 #include <uthash.h>
 
 #include "handover/channel.h"
+#include "handover/handed.h"
 #include "handover/process.h"
+#include "lxenstored/handover_format.h"
 #include "lxenstored/ledger_format.h"
 
 static const double healthy_seconds = 10;		   /* a daemon that has served so long has not died "again" */
@@ -66,9 +68,11 @@ struct keeper {
 	bool has_served;  /* this daemon */
 	bool was_aborted; /* this daemon, because it did not answer */
 	bool any_served;
-	bool ending;	 /* no other daemon is to be started */
-	int status;	 /* that the keeper ends with */
-	unsigned faults; /* deaths by faults of the daemon's own, one soon after the other */
+	struct handed *handed; /* for the first daemon; NULL: nothing, or it has it */
+	bool must_go_on;       /* even if the first daemon dies: there are guests that count on it */
+	bool ending;	       /* no other daemon is to be started */
+	int status;	       /* that the keeper ends with */
+	unsigned faults;       /* deaths by faults of the daemon's own, one soon after the other */
 	double started, last_sign;
 	double busy; /* seconds for which it need not give a sign, besides the usual */
 	uint64_t heartbeat;
@@ -330,11 +334,64 @@ static bool hand_over(const struct keeper *keeper, int channel)
 	return !error;
 }
 
+/* Descriptors that go along: the channel, the file that describes all, the event channels, the sockets. */
+static int *descriptors_of(const struct handed *handed, int channel, int description, size_t *n)
+{
+	int *all = calloc(handed->sockets.n + 3, sizeof(*all));
+
+	if (!all)
+		return NULL;
+	all[0] = channel;
+	all[1] = description;
+	*n = 2;
+	if (handed->events >= 0)
+		all[(*n)++] = handed->events;
+	for (size_t i = 0; i < handed->sockets.n; i++)
+		all[(*n)++] = handed->sockets.all[i].fd;
+	return all;
+}
+
+/* In the new process: the daemon is started as one that takes over. Never returns. */
+static void execute_handed(const struct keeper *keeper, int channel)
+{
+	struct handed_writer *writer = handed_writer_new();
+	char number[16];
+	size_t n;
+
+	if (!writer)
+		_exit(EXIT_FAILURE);
+	handed_add_descriptor(writer, HANDOVER_KEEPER, 0, channel);
+	handed_add_all(writer, keeper->handed);
+	int description = handed_finish(writer);
+	int *descriptors = descriptors_of(keeper->handed, channel, description, &n);
+	if (description < 0 || !descriptors)
+		_exit(EXIT_FAILURE);
+	snprintf(number, sizeof(number), "%d", description);
+	setenv(HANDOVER_VARIABLE, number, 1);
+	process_execute(keeper->program, keeper->directory, keeper->options->arguments, descriptors, n);
+}
+
+/* The sockets stay with the keeper; that of the event channels must not, or their ports would outlive the daemon. */
+static bool take_handed(struct keeper *keeper, int channel)
+{
+	struct handed *handed = keeper->handed;
+
+	for (size_t i = 0; i < handed->sockets.n; i++) {
+		keep(keeper, handed->sockets.all[i].id, handed->sockets.all[i].fd);
+		handed->sockets.all[i].fd = -1;
+	}
+	handed_deinit(handed);
+	keeper->handed = NULL;
+	return !introduce(channel);
+}
+
 /* In the new process. */
 static void become_daemon(const struct keeper *keeper, int channel)
 {
 	char words[64];
 
+	if (keeper->handed)
+		execute_handed(keeper, channel);
 	snprintf(words, sizeof(words), "%d%s%s", channel, keeper->any_served ? KEEPER_AGAIN : "",
 		 keeper->faults >= faults_suspect ? KEEPER_SUSPECTS : "");
 	setenv(KEEPER_CHANNEL_VARIABLE, words, 1);
@@ -384,7 +441,8 @@ static int start(struct keeper *keeper)
 		return error;
 	}
 	keeper->is_child = true;
-	if (!hand_over(keeper, ends[0]))
+	bool is_told = keeper->handed ? take_handed(keeper, ends[0]) : hand_over(keeper, ends[0]);
+	if (!is_told)
 		signal_daemon(keeper, SIGKILL);
 	watch_channel(keeper, ends[0]);
 	return 0;
@@ -478,7 +536,7 @@ static void death_event(struct ev_loop *loop, ev_io *io, int events)
 	close(io->fd);
 	ev_timer_stop(loop, &keeper->watchdog);
 	bool is_fault = describe_death(keeper, how, sizeof(how));
-	if (keeper->ending || !keeper->any_served) {
+	if (keeper->ending || (!keeper->any_served && !keeper->must_go_on)) {
 		keeper->status = keeper->ending ? EXIT_SUCCESS : EXIT_FAILURE;
 		keeper->daemon = 0;
 		ev_break(loop, EVBREAK_ALL);
@@ -630,6 +688,8 @@ int keeper_run(const struct keeper_options *options)
 				.program = -1,
 				.directory = -1,
 				.trial = {.program = -1},
+				.handed = options->handed,
+				.must_go_on = options->handed,
 				.status = EXIT_FAILURE};
 	int error = init(&keeper);
 

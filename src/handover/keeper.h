@@ -6,6 +6,8 @@
 
 #include "base/log.h"
 
+struct handed;
+
 /*
  * The keeper: a small process that holds the clients' sockets, starts the daemon, and starts it again when it dies
  * (doc/recovery.md, "The keeper"). It never looks at a byte of what clients say.
@@ -21,6 +23,12 @@ struct keeper_options {
 	/* Called once, when the first daemon serves, or one is taken over (may be NULL). */
 	void (*serving)(void *context);
 	void *context;
+
+	/*
+	 * What a stock daemon has left to this process (takeover.h), for the first daemon; NULL: nothing. Its descriptors are the
+	 * keeper's from then on.
+	 */
+	struct handed *handed;
 
 	/* To take over a daemon whose keeper has died: its process, a descriptor of it, and the channel to it. Else 0. */
 	pid_t daemon;

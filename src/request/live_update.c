@@ -120,6 +120,10 @@ static int start(struct live_update *update, struct client *client, const char *
 		end(update);
 		return 0;
 	}
+	if (!is_known && update->is_polled && update->phase != LIVE_UPDATE_ASKED) {
+		update->is_polled = false;
+		return 0;
+	}
 	if (!is_known) {
 		if (update->phase != LIVE_UPDATE_ASKED || !is_of(update, client)) {
 			buffer_add_string(answer, "Not in live-update session.");
@@ -166,6 +170,11 @@ void live_update_resume(struct live_update *update, uint64_t client_id, uint64_t
 	update->phase = LIVE_UPDATE_UNDER_WAY;
 	update->client_id = client_id;
 	update->at = at;
+}
+
+void live_update_expect_poll(struct live_update *update)
+{
+	update->is_polled = true;
 }
 
 void live_update_answer(struct turn *turn, const char *text)

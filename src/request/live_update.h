@@ -55,6 +55,7 @@ struct live_update {
 	uint64_t at;	    /* offset of the "-s" in its input */
 	struct client *waiting;
 	struct update_order order;
+	bool is_polled; /* the next "-s" asks whether this daemon is there */
 	char answer[LIVE_UPDATE_TEXT];
 };
 
@@ -67,6 +68,12 @@ int live_update_command(struct turn *turn, struct client *client, const char *co
 
 /* An update that a daemon before this one has begun: the request at this offset of the client's input is to be answered. */
 void live_update_resume(struct live_update *update, uint64_t client_id, uint64_t at);
+
+/*
+ * This daemon has taken over from one that answers "-s" at once with BUSY, so that its operator asks again (oxenstored): the next
+ * "-s" without a session is answered "OK".
+ */
+void live_update_expect_poll(struct live_update *update);
 
 /* The answer: "OK", or why there was no update. */
 void live_update_answer(struct turn *turn, const char *text);
