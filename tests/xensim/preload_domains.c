@@ -60,6 +60,26 @@ int xc_domain_getinfolist(xc_interface *control, uint32_t first, unsigned max, x
 	return error < 0 ? -1 : 0;
 }
 
+int xc_evtchn_status(xc_interface *control, xc_evtchn_status_t *status)
+{
+	struct host *host = preload_host();
+	uint32_t domid = status->dom == DOMID_SELF ? 0 : status->dom;
+
+	(void)control;
+	host_lock(host);
+	const struct host_port *port = host_port(host, domid, status->port);
+	struct host_binding binding = host_binding(port);
+	host_unlock(host);
+	if (!port) {
+		errno = EINVAL;
+		return -1;
+	}
+	status->status = binding.state == HOST_PORT_BOUND ? EVTCHNSTAT_interdomain : EVTCHNSTAT_closed;
+	status->u.interdomain.dom = binding.domid;
+	status->u.interdomain.port = binding.port;
+	return 0;
+}
+
 int xc_domain_getinfo(xc_interface *control, uint32_t first, unsigned max, xc_dominfo_t *out)
 {
 	struct host *host = preload_host();

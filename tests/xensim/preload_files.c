@@ -133,7 +133,7 @@ int bind(int fd, const struct sockaddr *address, socklen_t len)
 /* oxenstored asks for more descriptors than there may be, and ends if it does not get them. */
 int setrlimit(__rlimit_resource_t resource, const struct rlimit *limit)
 {
-	(void)resource;
-	(void)limit;
-	return 0;
+	int result = ((int (*)(__rlimit_resource_t, const struct rlimit *))preload_real("setrlimit"))(resource, limit);
+
+	return resource == RLIMIT_NOFILE ? 0 : result;
 }
