@@ -17,6 +17,7 @@
 #include "handover/kept.h"
 #include "handover/notify.h"
 #include "handover/prove.h"
+#include "handover/takeover.h"
 #include "handover/service.h"
 #include "lxenstored/handover_format.h"
 #include "lxenstored/ledger_format.h"
@@ -271,7 +272,8 @@ static void took_over(void *context)
 		leave_terminal(start->log);
 }
 
-static int keep(struct start *start, const char *daemon)
+/* `daemon`: one whose keeper has died; `handed`: what a stock daemon has left. NULL: it is neither. */
+static int keep(struct start *start, const char *daemon, struct handed *handed)
 {
 	struct keeper_options options = {
 	    .arguments = start->arguments,
@@ -281,15 +283,39 @@ static int keep(struct start *start, const char *daemon)
 	    .watchdog_seconds = start->options->watchdog_seconds,
 	    .serving = daemon ? took_over : started,
 	    .context = start,
+	    .handed = handed,
 	};
 
 	if (daemon && !keeper_parse_daemon(daemon, &options)) {
 		log_error(start->log, KEEPER_DAEMON_VARIABLE ": \"%s\" is not understood", daemon);
 		return EXIT_FAILURE;
 	}
-	start->log->foreground = !daemon || start->options->no_fork;
+	start->log->foreground = (!daemon && !handed) || start->options->no_fork;
 	unsetenv(KEEPER_DAEMON_VARIABLE);
 	return keeper_run(&options);
+}
+
+/* In the place of a stock daemon, in its process: in the background, if that was. */
+static int take_over(struct start *start)
+{
+	const struct options *options = start->options;
+	char state[2 * FILE_NAME_SIZE];
+	struct places places;
+	struct handed handed;
+
+	start->log->foreground = options->no_fork;
+	if (places_find(options, &places))
+		return EXIT_FAILURE;
+	snprintf(state, sizeof(state), "%s/%s", places.run_directory, options->takes_over);
+	const struct takeover takeover = {
+	    state, places.store, places.ledger, places.boot_id, options->own_domid, !options->no_xen, start->log};
+	if (takeover_run(&takeover, &handed))
+		return EXIT_FAILURE;
+	if (!options->no_keeper)
+		return keep(start, NULL, &handed);
+	int status = serve(start, NULL, false, &handed);
+	handed_deinit(&handed);
+	return status;
 }
 
 static int prove_only(const struct start *start)
@@ -324,10 +350,12 @@ static int run(const struct options *options, char **arguments, struct log *log)
 	if (channel && !options->no_keeper)
 		return serve_kept(&start, channel);
 	if (daemon && !options->no_keeper)
-		return keep(&start, daemon);
+		return keep(&start, daemon, NULL);
+	if (options->takes_over)
+		return take_over(&start);
 	if (!options->no_fork && go_to_background(&start.ready))
 		return EXIT_FAILURE;
-	return options->no_keeper ? serve(&start, NULL, false, NULL) : keep(&start, NULL);
+	return options->no_keeper ? serve(&start, NULL, false, NULL) : keep(&start, NULL, NULL);
 }
 
 int main(int argc, char **argv)

@@ -31,7 +31,11 @@ enum {
 	OPTION_SYSTEMD_DESCRIPTORS,
 	OPTION_WATCHDOG,
 	OPTION_VERSION,
-	OPTION_TRACE_CONTROL
+	OPTION_TRACE_CONTROL,
+	OPTION_LIVE,
+	OPTION_RESTART,
+	OPTION_CONFIG_FILE,
+	OPTION_OTHER_OF_OXENSTORED
 };
 
 static const uint32_t default_ring_scan_seconds = 20;
@@ -98,7 +102,13 @@ static const struct option_description descriptions[] = {
     {'I', "internal-db", optional_argument, "on|off", NULL},
     {'K', "keep-orphans", no_argument, NULL, NULL},
     {'R', "no-recovery", no_argument, NULL, NULL},
-    {'U', "live-update", no_argument, NULL, NULL},
+    {'U', "live-update", no_argument, NULL, "take over from C xenstored, which has executed this program in its place"},
+    {OPTION_LIVE, "live", no_argument, NULL, "the same from oxenstored"},
+    {OPTION_RESTART, "restart", no_argument, NULL, NULL},
+    {OPTION_CONFIG_FILE, "config-file", required_argument, "FILE", NULL},
+    {OPTION_OTHER_OF_OXENSTORED, "disable-socket", no_argument, NULL, NULL},
+    {OPTION_OTHER_OF_OXENSTORED, "no-access-log", no_argument, NULL, NULL},
+    {OPTION_OTHER_OF_OXENSTORED, "reraise-top-level", no_argument, NULL, NULL},
     {'V', "verbose", no_argument, NULL, NULL},
     {'e', "event", required_argument, "PORT", NULL},
 };
@@ -302,6 +312,12 @@ static int set_option(const struct option_description *description, const char *
 		return set_number(name, value, &out->conflict.interval);
 	case 'w':
 		return set_timeout(name, value, &out->event_seconds);
+	case 'U':
+		out->takes_over = "state_dump";
+		return 0;
+	case OPTION_LIVE:
+		out->takes_over = "db";
+		return 0;
 	case OPTION_VERSION:
 		out->version = true;
 		return 0;
@@ -340,12 +356,14 @@ int options_parse(int argc, char **argv, struct options *out)
 			letters[n_letters++] = ':';
 	}
 	letters[n_letters] = 0;
-	while ((code = getopt_long(argc, argv, letters, longs, &which)) != -1) {
-		const struct option_description *description = NULL;
-		for (size_t i = 0; i < N_DESCRIPTIONS; i++) {
+	while (which = -1, (code = getopt_long(argc, argv, letters, longs, &which)) != -1) {
+		const struct option_description *description = which >= 0 ? &descriptions[which] : NULL;
+		for (size_t i = 0; i < N_DESCRIPTIONS && !description; i++) {
 			if (descriptions[i].code == code)
 				description = &descriptions[i];
 		}
+		if (code == '?')
+			description = NULL;
 		int result = description ? set_option(description, optarg, out) : STATUS_EINVAL;
 		if (result)
 			return result;

@@ -18,7 +18,9 @@ struct options {
 	bool map;  /* --store-mode map */
 	bool sync; /* --store-sync */
 	bool help, version;
-	const char *pid_file; /* NULL: the default in the run directory */
+	/* A stock daemon has executed this program in its place (live update): the file in the run directory with its state. */
+	const char *takes_over; /* NULL: none has */
+	const char *pid_file;	/* NULL: the default in the run directory */
 	const char *trace_file;
 	const char *trace_controls[16]; /* words like "+io" or "+io,-obj", in the order given */
 	size_t n_trace_controls;

@@ -435,6 +435,9 @@ tests_integration_later_lxenstored_SOURCES = tests/integration/bad_daemon.c \
 	src/main.c src/store/reader.c src/store/store.c src/ledger/pool.c src/ledger/recovery.c src/handover/prove.c src/handover/update.c
 tests_integration_later_lxenstored_CPPFLAGS = $(AM_CPPFLAGS) -DLXENSTORED_FORMATS_AHEAD=1
 tests_integration_later_lxenstored_LDADD = $(DAEMON_LIBS)
+PROTOCOL_TESTS += tests/integration/test_stock_update
+tests_integration_test_stock_update_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_integration_test_stock_update_LDADD = $(TEST_LIBS)
 PROTOCOL_TESTS += tests/integration/test_ring_recovery
 tests_integration_test_ring_recovery_SOURCES = tests/integration/test_ring_recovery.c \
 	tests/integration/ring_player.c tests/integration/ring_player.h

@@ -156,7 +156,7 @@ int format_state(const struct dump *dump)
 	const struct inventory *inventory = &dump->inventory;
 
 	stream_put_header(&output.bytes, &output.form);
-	put(&output, &(struct state_record){.kind = STATE_GLOBAL, .global = {-1, -1, -1}});
+	put(&output, &(struct state_record){.kind = STATE_GLOBAL, .global = {-1, -1, -1, 0}});
 	if (inventory->quotas.hard_set || inventory->quotas.soft_set)
 		put(&output, &(struct state_record){.kind = STATE_QUOTAS, .quotas = quotas_of(&inventory->quotas)});
 	put_rings(&output, inventory);

@@ -12,6 +12,7 @@
 
 #include "lxenstored/store_format.h"
 #include "store/store.h"
+#include "wire/message.h"
 #include "wire/path.h"
 
 enum { FIRST_CAPACITY = 16, TOKEN_MAX = 4096 };
@@ -103,12 +104,32 @@ static void take_global(struct state *state, const struct state_global *global)
 		state->global.read_only_listener = global->read_only_listener;
 	if (global->events >= 0)
 		state->global.events = global->events;
+	if (global->exception_port)
+		state->global.exception_port = global->exception_port;
+}
+
+/* Behind the rest of one, whole messages. */
+static bool is_output(const struct state_connection *connection)
+{
+	size_t at = connection->partial_len;
+	struct message message;
+
+	while (at < connection->output_len) {
+		if (message_parse(connection->output + at, connection->output_len - at, &message) != MESSAGE_WHOLE)
+			return false;
+		at += MESSAGE_HEADER_SIZE + message.header.len;
+	}
+	return connection->partial_len <= MESSAGE_SIZE_MAX;
 }
 
 static int take_connection(struct collecting *collecting, const struct state_connection *connection)
 {
 	struct state *state = collecting->state;
-	int error = grow(&state->connections, state->n_connections, &collecting->connections, sizeof(*connection));
+	int error;
+
+	if (!is_output(connection))
+		return refuse(collecting, "what connection %u is owed is no message", connection->number);
+	error = grow(&state->connections, state->n_connections, &collecting->connections, sizeof(*connection));
 	struct state_connection kept = *connection;
 
 	if (!error)
@@ -279,7 +300,7 @@ int state_read(const void *bytes, size_t len, struct state *out, char problem[ST
 {
 	struct collecting *collecting = calloc(1, sizeof(*collecting));
 
-	*out = (struct state){.global = {-1, -1, -1}};
+	*out = (struct state){.global = {-1, -1, -1, 0}};
 	arena_init(&out->memory);
 	if (!collecting)
 		return -ENOMEM;

@@ -22,7 +22,8 @@ enum state_kind { STATE_GLOBAL, STATE_CONNECTION, STATE_WATCH, STATE_TRANSACTION
 /* Descriptors that the process has had from before; -1: none. */
 struct state_global {
 	int32_t listener, read_only_listener;
-	int32_t events; /* of the event channels, with the ports that are bound */
+	int32_t events;		 /* of the event channels, with the ports that are bound */
+	uint32_t exception_port; /* that of VIRQ_DOM_EXC among these; 0: it is not */
 };
 
 /* A client. Other records name it by `number`. */

@@ -116,6 +116,7 @@ static int read_global(struct stream_reader *reader, struct reader *body, struct
 	out->global.listener = (int32_t)get_u32(reader, body);
 	out->global.events = (int32_t)get_u32(reader, body);
 	out->global.read_only_listener = -1;
+	out->global.exception_port = 0;
 	return body->failed ? fail(reader, body->at, "a record with the descriptors is too short") : 1;
 }
 

@@ -158,11 +158,10 @@ static int read_global(struct text_reader *reader, const struct line *line, stru
 	if (line->n != 2 || !parse_number(&line->fields[1], -1, INT32_MAX, &fd))
 		return fail(reader, "a line \"global\" names one descriptor");
 	out->kind = STATE_GLOBAL;
-	out->global = (struct state_global){(int32_t)fd, -1, -1};
+	out->global = (struct state_global){(int32_t)fd, -1, -1, 0};
 	return 1;
 }
 
-/* The port of the virtual interrupt besides, which the next daemon binds itself. */
 static int read_events(struct text_reader *reader, const struct line *line, struct state_record *out)
 {
 	int64_t fd, port;
@@ -171,7 +170,7 @@ static int read_events(struct text_reader *reader, const struct line *line, stru
 	    !parse_number(&line->fields[2], -1, INT32_MAX, &port))
 		return fail(reader, "a line \"evtchn-dev\" names a descriptor and a port");
 	out->kind = STATE_GLOBAL;
-	out->global = (struct state_global){-1, -1, (int32_t)fd};
+	out->global = (struct state_global){-1, -1, (int32_t)fd, port > 0 ? (uint32_t)port : 0};
 	return 1;
 }
 
@@ -369,21 +368,21 @@ static void put_node(struct buffer *out, const struct state_node *node)
 	buffer_add_string(out, "\n");
 }
 
-void text_put(struct buffer *out, const struct state_record *record, const struct text_extra *extra)
+void text_put(struct buffer *out, const struct state_record *record, uint64_t frame)
 {
 	const struct state_connection *connection = &record->connection;
 
 	switch (record->kind) {
 	case STATE_GLOBAL:
 		buffer_printf(out, "global,%" PRId32 "\nevtchn-dev,%" PRId32 ",%" PRIu32 "\n", record->global.listener,
-			      record->global.events, extra ? extra->exception_port : 0);
+			      record->global.events, record->global.exception_port);
 		break;
 	case STATE_CONNECTION:
 		if (connection->is_socket)
 			buffer_printf(out, "socket,%" PRId32 "\n", connection->fd);
 		else
-			buffer_printf(out, "dom,%u,%" PRIu64 ",%" PRIu32 ",%" PRIu32 "\n", connection->domid,
-				      extra ? extra->frame : 0, connection->remote_port, connection->port);
+			buffer_printf(out, "dom,%u,%" PRIu64 ",%" PRIu32 ",%" PRIu32 "\n", connection->domid, frame,
+				      connection->remote_port, connection->port);
 		break;
 	case STATE_WATCH:
 		put_watch(out, &record->watch);

@@ -33,16 +33,11 @@ void text_close(struct text_reader *reader);
  */
 int text_next(struct text_reader *reader, struct state_record *out);
 
-/* What a line has besides the record. */
-struct text_extra {
-	uint32_t exception_port; /* of the global record: that of VIRQ_DOM_EXC */
-	uint64_t frame;		 /* of a ring: the frame that INTRODUCE named */
-};
-
 /* The connection's number, by which other records name it. */
 uint32_t text_ring_number(uint16_t domid);
 uint32_t text_socket_number(int32_t fd);
 
-/* Append to `out`. Records of kinds that the text has no lines for are left out. `extra` may be NULL. */
+/* Append to `out`. Records of kinds that the text has no lines for are left out. `frame`: of a ring, the one that INTRODUCE
+ * named. */
 void text_put_header(struct buffer *out);
-void text_put(struct buffer *out, const struct state_record *record, const struct text_extra *extra);
+void text_put(struct buffer *out, const struct state_record *record, uint64_t frame);

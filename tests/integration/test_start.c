@@ -382,9 +382,8 @@ END_TEST
 /* What C xenstored of Xen 4.17 or of today has and lxenstored has no use for. */
 START_TEST(options_without_a_meaning_are_accepted_and_logged)
 {
-	static const char *const names[] = {"no-domain-init", "internal-db", "keep-orphans", "no-recovery",
-					    "live-update",    "verbose",     "event"};
-	const char *const arguments[] = {"-D", "-I", "-K", "-R", "-U", "-V", "-e", "5", NULL};
+	static const char *const names[] = {"no-domain-init", "internal-db", "keep-orphans", "no-recovery", "verbose", "event"};
+	const char *const arguments[] = {"-D", "-I", "-K", "-R", "-V", "-e", "5", NULL};
 
 	start_in_foreground(arguments);
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {

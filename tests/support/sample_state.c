@@ -28,7 +28,7 @@
 enum { RING_0 = 1, RING_7 = 8, SOCKET = 0x10006 };
 
 static const struct state_record records[] = {
-    {.kind = STATE_GLOBAL, .global = {4, -1, 9}},
+    {.kind = STATE_GLOBAL, .global = {4, -1, 9, 0}},
     {.kind = STATE_QUOTAS, .quotas = {.hard_set = 3, .soft_set = 8, .values = {{500, 60}, {[QUOTA_MEMORY] = 70000}}}},
     {.kind = STATE_CONNECTION, .connection = {.number = RING_0, .fd = -1, .domid = 0, .target = DOMID_NONE, .port = 17}},
     {.kind = STATE_CONNECTION,
@@ -49,7 +49,7 @@ static const struct state_record records[] = {
 		    .target = DOMID_NONE,
 		    .input = "\2\0\0\0\7\0\0\0\0\0\0\0\5\0\0\0na",
 		    .input_len = 18,
-		    .output = "/a\0tok\0\0\0\0\0\0\3\0\0\0\0\0\0\0\3\0\0\0OK",
+		    .output = "/a\0tok\0\13\0\0\0\3\0\0\0\0\0\0\0\3\0\0\0OK",
 		    .output_len = 26,
 		    .partial_len = 7}},
     WATCH(SOCKET, -1, "@releaseDomain", "rel"),
@@ -88,5 +88,5 @@ void sample_text(struct buffer *out)
 {
 	text_put_header(out);
 	for (size_t i = 0; i < sizeof(records) / sizeof(records[0]); i++)
-		text_put(out, &records[i], NULL);
+		text_put(out, &records[i], 0);
 }

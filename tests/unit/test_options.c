@@ -278,8 +278,11 @@ START_TEST(options_without_a_meaning_are_accepted_and_remembered)
 	    {"--keep-orphans", "keep-orphans"},
 	    {"-R", "no-recovery"},
 	    {"--no-recovery", "no-recovery"},
-	    {"-U", "live-update"},
-	    {"--live-update", "live-update"},
+	    {"--restart", "restart"},
+	    {"--config-file x", "config-file"},
+	    {"--disable-socket", "disable-socket"},
+	    {"--no-access-log", "no-access-log"},
+	    {"--reraise-top-level", "reraise-top-level"},
 	    {"-V", "verbose"},
 	    {"--verbose", "verbose"},
 	    {"--event 3", "event"},
@@ -291,6 +294,21 @@ START_TEST(options_without_a_meaning_are_accepted_and_remembered)
 		ck_assert_uint_eq(options.n_ignored, 1);
 		ck_assert_str_eq(options.ignored[0], cases[i].name);
 	}
+}
+END_TEST
+
+START_TEST(a_stock_daemon_says_that_it_is_taken_over)
+{
+	check_good("-N");
+	ck_assert_ptr_null(options.takes_over);
+	check_good("-N -U");
+	ck_assert_str_eq(options.takes_over, "state_dump");
+	check_good("--live-update");
+	ck_assert_str_eq(options.takes_over, "state_dump");
+	/* As oxenstored says it. */
+	check_good("--live --restart --no-fork --config-file /etc/xen/oxenstored.conf");
+	ck_assert_str_eq(options.takes_over, "db");
+	ck_assert(options.no_fork);
 }
 END_TEST
 
@@ -510,6 +528,7 @@ int main(void)
 	tcase_add_test(meaning, the_store_has_a_place_a_size_and_a_mode);
 	tcase_add_test(meaning, sizes_are_bytes_or_have_a_unit);
 	tcase_add_test(ignored, options_without_a_meaning_are_accepted_and_remembered);
+	tcase_add_test(ignored, a_stock_daemon_says_that_it_is_taken_over);
 	tcase_add_test(ignored, the_time_for_events_is_20_seconds_or_what_is_given);
 	tcase_add_test(ignored, what_conflicts_cost_can_be_set);
 	tcase_add_test(ignored, a_word_apart_is_no_argument_of_internal_db);

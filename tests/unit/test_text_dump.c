@@ -72,7 +72,7 @@ END_TEST
 /* Reads `text` and writes what was read. */
 static void copy(const struct buffer *text, struct buffer *out)
 {
-	struct state_global global = {-1, -1, -1};
+	struct state_global global = {-1, -1, -1, 0};
 	int result;
 
 	text_close(&reader);
@@ -85,7 +85,7 @@ static void copy(const struct buffer *text, struct buffer *out)
 		}
 		if (record.kind == STATE_GLOBAL)
 			record.global.listener = global.listener;
-		text_put(out, &record, NULL);
+		text_put(out, &record, 0);
 	}
 	ck_assert_msg(!result, "%s", reader.problem);
 }
