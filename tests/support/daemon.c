@@ -98,19 +98,26 @@ int daemon_start(struct daemon *daemon, const char *const arguments[], int *stat
 	return daemon_run(daemon, words, NULL, NULL, status);
 }
 
+int daemon_begin(struct daemon *daemon, const char *const words[], void (*prepare)(const void *context), const void *context)
+{
+	pid_t pid = fork();
+
+	daemon->pid = pid < 0 ? 0 : pid;
+	if (pid < 0)
+		return -errno;
+	if (!pid)
+		become(daemon, words, prepare, context);
+	return 0;
+}
+
 int daemon_run(struct daemon *daemon, const char *const words[], void (*prepare)(const void *context), const void *context,
 	       int *status)
 {
 	const struct timespec pause = {.tv_nsec = 2000000};
-	int ended;
+	int ended, error = daemon_begin(daemon, words, prepare, context);
 
-	daemon->pid = fork();
-	if (daemon->pid < 0) {
-		daemon->pid = 0;
-		return -errno;
-	}
-	if (!daemon->pid)
-		become(daemon, words, prepare, context);
+	if (error)
+		return error;
 	for (int i = 0; i < START_TRIES; i++) {
 		if (!try_to_connect(daemon))
 			return 0;

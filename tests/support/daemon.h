@@ -51,6 +51,9 @@ int daemon_start(struct daemon *daemon, const char *const arguments[], int *stat
 int daemon_run(struct daemon *daemon, const char *const words[], void (*prepare)(const void *context), const void *context,
 	       int *status);
 
+/* The same without waiting: daemon->pid is the new process. */
+int daemon_begin(struct daemon *daemon, const char *const words[], void (*prepare)(const void *context), const void *context);
+
 /* A child of this process, for one which is a keeper the daemon that it has started; 0: there is none at the moment. */
 pid_t daemon_child(pid_t parent);
 

@@ -247,9 +247,22 @@ const char *sim_stock_programs(const char **why)
 	return *programs ? programs : NULL;
 }
 
+void sim_enter(const struct sim *sim)
+{
+	const char *options = getenv("ASAN_OPTIONS"), *build = getenv("TOP_BUILDDIR"), *also = getenv("SIM_PRELOAD");
+	char library[4096], more[4096];
+
+	/* Of gcc, which else wants its library to be the first. */
+	snprintf(more, sizeof(more), "%s%sverify_asan_link_order=0", options ? options : "", options ? ":" : "");
+	setenv("ASAN_OPTIONS", more, 1);
+	snprintf(library, sizeof(library), "%s/tests/xensim/libxensim.so%s%s", build ? build : ".", also ? ":" : "",
+		 also ? also : "");
+	setenv("XENSIM", sim->host.directory, 1);
+	setenv("LD_PRELOAD", library, 1);
+}
+
 struct surroundings {
-	char library[4096];
-	const char *directory;
+	const struct sim *sim;
 	bool is_stock;
 };
 
@@ -258,14 +271,7 @@ static void prepare(const void *context)
 	const struct surroundings *with = context;
 	const struct rlimit limit = {STOCK_ADDRESS_SPACE, RLIM_INFINITY};
 
-	/* Of gcc, which else wants its library to be the first. */
-	const char *options = getenv("ASAN_OPTIONS");
-	char more[4096];
-
-	snprintf(more, sizeof(more), "%s%sverify_asan_link_order=0", options ? options : "", options ? ":" : "");
-	setenv("ASAN_OPTIONS", more, 1);
-	setenv("XENSIM", with->directory, 1);
-	setenv("LD_PRELOAD", with->library, 1);
+	sim_enter(with->sim);
 	if (!with->is_stock)
 		return;
 	setrlimit(RLIMIT_AS, &limit);
@@ -295,9 +301,8 @@ int sim_start(struct sim *sim, struct daemon *daemon, enum sim_daemon which, con
 					       [SIM_XENSTORED] = {"-N"},
 					       [SIM_OXENSTORED] = {"--no-fork"}};
 	bool is_stock = which != SIM_LXENSTORED && which != SIM_KEPT;
-	const char *programs = is_stock ? sim_stock_programs(NULL) : "", *build = getenv("TOP_BUILDDIR");
-	const char *also = getenv("SIM_PRELOAD");
-	struct surroundings with = {.directory = sim->host.directory, .is_stock = is_stock};
+	const char *programs = is_stock ? sim_stock_programs(NULL) : "";
+	const struct surroundings with = {sim, is_stock};
 	const char *words[ARGUMENTS_MAX + 8] = {getenv("LXENSTORED")};
 	char program[4200], configuration[128];
 	size_t n = 1;
@@ -319,8 +324,6 @@ int sim_start(struct sim *sim, struct daemon *daemon, enum sim_daemon which, con
 	}
 	for (size_t i = 0; arguments && arguments[i] && i < ARGUMENTS_MAX; i++)
 		words[n++] = arguments[i];
-	snprintf(with.library, sizeof(with.library), "%s/tests/xensim/libxensim.so%s%s", build ? build : ".", also ? ":" : "",
-		 also ? also : "");
 	return daemon_run(daemon, words, prepare, &with, status);
 }
 

@@ -96,6 +96,9 @@ enum sim_daemon { SIM_LXENSTORED, SIM_KEPT /* the same under its keeper */, SIM_
  */
 int sim_start(struct sim *sim, struct daemon *daemon, enum sim_daemon which, const char *const arguments[], int *status);
 
+/* In a new process: the lxenstored that it executes next runs on this machine. */
+void sim_enter(const struct sim *sim);
+
 /* Their folder; NULL: cannot be had, *why (may be NULL) tells. Both strings stay valid. */
 const char *sim_stock_programs(const char **why);
 
