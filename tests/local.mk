@@ -25,9 +25,9 @@ check_PROGRAMS =
 check_LIBRARIES =
 
 if HAVE_CHECK
-check_PROGRAMS += $(UNIT_TESTS) $(PROTOCOL_TESTS) $(DUMP_TESTS) $(LOAD_TESTS) $(DIFFERENCES_TESTS)
+check_PROGRAMS += $(UNIT_TESTS) $(PROTOCOL_TESTS) $(DUMP_TESTS) $(LOAD_TESTS) $(DIFFERENCES_TESTS) $(KILL_TESTS)
 check_LIBRARIES += tests/libsupport.a
-TESTS += $(UNIT_TESTS) $(PROTOCOL_TESTS) $(DUMP_TESTS) $(LOAD_TESTS) $(DIFFERENCES_TESTS)
+TESTS += $(UNIT_TESTS) $(PROTOCOL_TESTS) $(DUMP_TESTS) $(LOAD_TESTS) $(DIFFERENCES_TESTS) $(KILL_TESTS)
 endif
 
 # ---- the example, which is part of the demo ----
@@ -78,6 +78,7 @@ EXTRA_DIST += tests/xensim/README.md
 check_PROGRAMS += tests/xensim/libxensim.so
 tests_xensim_libxensim_so_SOURCES = $(HOST_SOURCES) \
 	tests/xensim/preload.h \
+	tests/xensim/preload_clock.c \
 	tests/xensim/preload_domains.c \
 	tests/xensim/preload_events.c \
 	tests/xensim/preload_files.c \
@@ -545,6 +546,90 @@ tests_integration_test_slow_clients_SOURCES = \
 	tests/integration/crowd.c tests/integration/crowd.h tests/integration/test_slow_clients.c
 tests_integration_test_slow_clients_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_integration_test_slow_clients_LDADD = $(TEST_LIBS)
+
+# ---- kills at every moment (tests/kill/README.md) ----
+check_LIBRARIES += tests/libkill.a
+tests_libkill_a_SOURCES = \
+	tests/kill/cast.c tests/kill/cast.h \
+	tests/kill/cast_death.c \
+	tests/kill/cast_move.c \
+	tests/kill/holder.c tests/kill/holder.h \
+	tests/kill/nodes.c tests/kill/nodes.h \
+	tests/kill/points.c tests/kill/points.h \
+	tests/kill/run.c tests/kill/run.h \
+	tests/kill/story.c tests/kill/story.h \
+	tests/kill/story_text.c \
+	tests/kill/survivors.c tests/kill/survivors.h \
+	tests/kill/tracer.c tests/kill/tracer.h
+tests_libkill_a_CPPFLAGS = $(TEST_CPPFLAGS)
+check_PROGRAMS += tests/kill/enumerate $(KILL_MUTANTS)
+tests_kill_enumerate_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_kill_enumerate_LDADD = tests/libkill.a $(TEST_LIBS)
+KILL_TESTS = tests/integration/test_each_moment tests/integration/test_mistakes
+tests_integration_test_each_moment_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_integration_test_each_moment_LDADD = tests/libkill.a $(TEST_LIBS)
+tests_integration_test_mistakes_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_integration_test_mistakes_LDADD = tests/libkill.a $(TEST_LIBS)
+EXTRA_DIST += tests/kill/README.md $(KILL_MUTANTS:%=%.sed)
+
+# Daemons with one mistake each, which the checker must find: a source file of the product, and what its script makes of it.
+KILL_MUTANTS = \
+	tests/kill/mutants/ring-output-position-first \
+	tests/kill/mutants/ring-input-index-first \
+	tests/kill/mutants/ring-start-without-event \
+	tests/kill/mutants/turn-answer-without-tag \
+	tests/kill/mutants/turn-done-before-commit \
+	tests/kill/mutants/ledger-receive-not-armed \
+	tests/kill/mutants/ledger-send-not-armed \
+	tests/kill/mutants/ledger-disarmed-first \
+	tests/kill/mutants/ledger-event-without-tag \
+	tests/kill/mutants/queue-head-first \
+	tests/kill/mutants/recovery-nothing-cut
+tests_kill_mutants_ring_output_position_first_SOURCES = src/main.c
+nodist_tests_kill_mutants_ring_output_position_first_SOURCES = tests/kill/mutants/ring-output-position-first.c
+tests_kill_mutants_ring_output_position_first_LDADD = $(DAEMON_LIBS)
+tests_kill_mutants_ring_input_index_first_SOURCES = src/main.c
+nodist_tests_kill_mutants_ring_input_index_first_SOURCES = tests/kill/mutants/ring-input-index-first.c
+tests_kill_mutants_ring_input_index_first_LDADD = $(DAEMON_LIBS)
+tests_kill_mutants_ring_start_without_event_SOURCES = src/main.c
+nodist_tests_kill_mutants_ring_start_without_event_SOURCES = tests/kill/mutants/ring-start-without-event.c
+tests_kill_mutants_ring_start_without_event_LDADD = $(DAEMON_LIBS)
+tests_kill_mutants_turn_answer_without_tag_SOURCES = src/main.c
+nodist_tests_kill_mutants_turn_answer_without_tag_SOURCES = tests/kill/mutants/turn-answer-without-tag.c
+tests_kill_mutants_turn_answer_without_tag_LDADD = $(DAEMON_LIBS)
+tests_kill_mutants_turn_done_before_commit_SOURCES = src/main.c
+nodist_tests_kill_mutants_turn_done_before_commit_SOURCES = tests/kill/mutants/turn-done-before-commit.c
+tests_kill_mutants_turn_done_before_commit_LDADD = $(DAEMON_LIBS)
+tests_kill_mutants_ledger_receive_not_armed_SOURCES = src/main.c
+nodist_tests_kill_mutants_ledger_receive_not_armed_SOURCES = tests/kill/mutants/ledger-receive-not-armed.c
+tests_kill_mutants_ledger_receive_not_armed_LDADD = $(DAEMON_LIBS)
+tests_kill_mutants_ledger_send_not_armed_SOURCES = src/main.c
+nodist_tests_kill_mutants_ledger_send_not_armed_SOURCES = tests/kill/mutants/ledger-send-not-armed.c
+tests_kill_mutants_ledger_send_not_armed_LDADD = $(DAEMON_LIBS)
+tests_kill_mutants_ledger_disarmed_first_SOURCES = src/main.c
+nodist_tests_kill_mutants_ledger_disarmed_first_SOURCES = tests/kill/mutants/ledger-disarmed-first.c
+tests_kill_mutants_ledger_disarmed_first_LDADD = $(DAEMON_LIBS)
+tests_kill_mutants_ledger_event_without_tag_SOURCES = src/main.c
+nodist_tests_kill_mutants_ledger_event_without_tag_SOURCES = tests/kill/mutants/ledger-event-without-tag.c
+tests_kill_mutants_ledger_event_without_tag_LDADD = $(DAEMON_LIBS)
+tests_kill_mutants_queue_head_first_SOURCES = src/main.c
+nodist_tests_kill_mutants_queue_head_first_SOURCES = tests/kill/mutants/queue-head-first.c
+tests_kill_mutants_queue_head_first_LDADD = $(DAEMON_LIBS)
+tests_kill_mutants_recovery_nothing_cut_SOURCES = src/main.c
+nodist_tests_kill_mutants_recovery_nothing_cut_SOURCES = tests/kill/mutants/recovery-nothing-cut.c
+tests_kill_mutants_recovery_nothing_cut_LDADD = $(DAEMON_LIBS)
+CLEANFILES += $(KILL_MUTANTS:%=%.c)
+MUTATE = $(MKDIR_P) tests/kill/mutants && sed -f $(top_srcdir)/$(@:.c=.sed) $< >$@.new && if cmp -s $< $@.new; then echo "$@: nothing has changed"; exit 1; fi && mv $@.new $@
+tests/kill/mutants/ring-output-position-first.c tests/kill/mutants/ring-input-index-first.c tests/kill/mutants/ring-start-without-event.c: src/front/ring.c $(KILL_MUTANTS:%=%.sed)
+	$(AM_V_GEN)$(MUTATE)
+tests/kill/mutants/turn-answer-without-tag.c tests/kill/mutants/turn-done-before-commit.c: src/request/turn.c $(KILL_MUTANTS:%=%.sed)
+	$(AM_V_GEN)$(MUTATE)
+tests/kill/mutants/ledger-receive-not-armed.c tests/kill/mutants/ledger-send-not-armed.c tests/kill/mutants/ledger-disarmed-first.c tests/kill/mutants/ledger-event-without-tag.c: src/ledger/ledger.c $(KILL_MUTANTS:%=%.sed)
+	$(AM_V_GEN)$(MUTATE)
+tests/kill/mutants/queue-head-first.c: src/ledger/queue.c $(KILL_MUTANTS:%=%.sed)
+	$(AM_V_GEN)$(MUTATE)
+tests/kill/mutants/recovery-nothing-cut.c: src/ledger/recovery.c $(KILL_MUTANTS:%=%.sed)
+	$(AM_V_GEN)$(MUTATE)
 
 # ---- differences from the stock daemons; $DIFFERENCES steps of random scripts, $DIFFERENCES_SEED ----
 DIFFERENCES_SOURCES = \
