@@ -137,6 +137,28 @@ static void note_suspect(struct server *server)
 	turn_be_careful(&server->turn);
 }
 
+/* How this daemon stands to a live update that one before it has begun; *why: of UPDATE_FAILED. */
+static enum update_origin origin(const struct server *server, const char **why)
+{
+	const struct handed *handed = server->start.handed;
+	const struct supervisor *supervisor = server->start.supervisor;
+
+	*why = handed || !supervisor ? "The new program could not be executed." : supervisor->why;
+	if (handed)
+		return handed->failed ? UPDATE_FAILED : UPDATE_HANDED;
+	return supervisor ? supervisor->origin : UPDATE_UNKNOWN;
+}
+
+/* What one program has died of, another one may know how to do. */
+static void acquit(struct server *server)
+{
+	const char *why;
+	enum update_origin how = origin(server, &why);
+
+	if (how != UPDATE_UNKNOWN)
+		ledger_acquit_all(server->turn.ledger, how == UPDATE_FAILED);
+}
+
 /* Begins the ledger where it holds nothing of this store. */
 static int recover_ledger(struct server *server)
 {
@@ -200,6 +222,7 @@ static int open_store(struct server *server)
 	    .log = server->log,
 	};
 	tell_progress(server, store_options.was_sound ? 0 : check_file_limit(places->store));
+	acquit(server);
 	error = store_open(&store_options, &server->turn.store);
 	if (error)
 		return error;
@@ -332,19 +355,12 @@ static int open_update(struct server *server)
 static void begin_update(struct server *server)
 {
 	const struct handed *handed = server->start.handed;
-	const struct supervisor *supervisor = server->start.supervisor;
-	const char *why = "The new program could not be executed.";
-	enum update_origin origin = UPDATE_UNKNOWN;
+	const char *why;
+	enum update_origin how = origin(server, &why);
 
-	if (handed)
-		origin = handed->failed ? UPDATE_FAILED : UPDATE_HANDED;
-	else if (supervisor)
-		origin = supervisor->origin;
-	if (!handed && supervisor)
-		why = supervisor->why;
 	if (handed && handed->polled)
 		live_update_expect_poll(&server->turn.update);
-	update_begin(server->update, origin, why);
+	update_begin(server->update, how, why);
 }
 
 static void add_socket(void *context, uint64_t id, int fd)

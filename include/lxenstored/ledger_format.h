@@ -44,6 +44,8 @@ struct ledger_armed {
 struct ledger_update {
 	uint64_t connection; /* 0: none */
 	uint64_t at;
+	uint32_t acquitted; /* since then the old program has begun again without suspicion of what the new one died of */
+	uint32_t reserved;
 };
 
 /* What a start loads, one after the other, so that the next one knows of what it has died. */

@@ -28,6 +28,7 @@ enum { CRASHES_MAX = 2, DEATHS_MAX = 5 /* of one request, before it is given up 
 struct ledger {
 	struct pool pool;
 	struct ledger_suspect suspect;
+	bool acquits; /* requests, with recovery */
 	struct loading loading;
 	bool is_new;
 	struct ledger_connection *touched; /* those with requests or entries that wait for commit or cut */
@@ -74,11 +75,33 @@ int ledger_begin(struct ledger *ledger, const unsigned char store_id[16])
 	return 0;
 }
 
+static void acquit_requests(struct ledger *ledger)
+{
+	for (uint32_t i = 0; i < ledger->pool.slots_touched; i++)
+		if (ledger->pool.slots[i].state != LEDGER_FREE)
+			ledger->pool.slots[i].crashes = ledger->pool.slots[i].kills = 0;
+	ledger->suspect.is_there = false;
+}
+
+void ledger_acquit_all(struct ledger *ledger, bool once)
+{
+	struct ledger_update *update = &ledger->pool.header->update;
+
+	if (!ledger_has_header(ledger) || (once && update->acquitted))
+		return;
+	loading_acquit(&ledger->loading);
+	ledger->acquits = true;
+	publish_u32(&update->acquitted, 1);
+}
+
 int ledger_recover(struct ledger *ledger, const unsigned char store_id[16], uint64_t last_tag,
 		   void (*damaged)(void *context, uint64_t connection_id, const char *what), void *context)
 {
 	ledger->touched = NULL;
-	return recovery_run(&ledger->pool, store_id, last_tag, damaged, context, &ledger->suspect);
+	int result = recovery_run(&ledger->pool, store_id, last_tag, damaged, context, &ledger->suspect);
+	if (!result && ledger->acquits)
+		acquit_requests(ledger);
+	return result;
 }
 
 const struct ledger_suspect *ledger_suspect(const struct ledger *ledger)
@@ -122,6 +145,7 @@ void ledger_note_update(struct ledger *ledger, uint64_t connection_id, uint64_t 
 
 	publish_u64(&update->connection, 0);
 	publish_u64(&update->at, at);
+	publish_u32(&update->acquitted, 0);
 	publish_u64(&update->connection, connection_id);
 }
 
@@ -138,7 +162,7 @@ bool ledger_owes_update(struct ledger *ledger, uint64_t *connection_id, uint64_t
 		    slot->in_pos > update->at)
 			return true;
 	}
-	ledger_note_update(ledger, 0, 0);
+	publish_u64(&ledger->pool.header->update.connection, 0);
 	return false;
 }
 

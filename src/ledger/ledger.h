@@ -116,6 +116,13 @@ uint32_t *ledger_death(struct ledger *ledger);
 /* The same while it is still starting. */
 uint32_t *ledger_start_death(struct ledger *ledger);
 
+/*
+ * What is served from now on is another program than that which has died: nothing that it died of, request or record, is
+ * suspected any more. `once`: unless that has been said since the last ledger_note_update. After ledger_open, before
+ * ledger_recover.
+ */
+void ledger_acquit_all(struct ledger *ledger, bool once);
+
 /* Changes the word by which whoever has the file sees that this process goes on. */
 void ledger_beat(struct ledger *ledger);
 

@@ -66,6 +66,12 @@ const struct ledger_loading *loading_left_out(const struct loading *loading, siz
 	return NULL;
 }
 
+void loading_acquit(struct loading *loading)
+{
+	for (size_t i = 0; loading->start && i < LEDGER_SUSPECTS; i++)
+		loading->start->suspects[i] = (struct ledger_loading){0};
+}
+
 void loading_end(struct loading *loading)
 {
 	struct ledger_start *start = loading->start;
@@ -73,7 +79,6 @@ void loading_end(struct loading *loading)
 	if (!start)
 		return;
 	publish_u32(&start->now.load, LEDGER_LOAD_NOTHING);
-	for (size_t i = 0; i < LEDGER_SUSPECTS; i++)
-		start->suspects[i] = (struct ledger_loading){0};
+	loading_acquit(loading);
 	loading->start = NULL;
 }

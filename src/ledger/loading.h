@@ -26,5 +26,8 @@ bool loading_is_next(struct loading *loading, enum ledger_load load, uint64_t fi
 /* What was left out, one after the other from *index = 0 on; NULL: there is no more. */
 const struct ledger_loading *loading_left_out(const struct loading *loading, size_t *index);
 
+/* Nothing is suspected any more: what has died was another program. */
+void loading_acquit(struct loading *loading);
+
 /* All is loaded: no death is put down to the start any more, and what it was careful about is forgotten. */
 void loading_end(struct loading *loading);
