@@ -311,6 +311,21 @@ FAULT_WRAPS = \
 	-Wl,--wrap=realloc -Wl,--wrap=strdup -Wl,--wrap=strndup -Wl,--wrap=fallocate -Wl,--wrap=posix_fallocate \
 	-Wl,--wrap=log_write
 
+# ---- of live update ----
+UNIT_TESTS += \
+	tests/unit/test_handed \
+	tests/unit/test_live_update \
+	tests/unit/test_program \
+	tests/unit/test_prove
+tests_unit_test_handed_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_handed_LDADD = $(TEST_LIBS)
+tests_unit_test_live_update_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_live_update_LDADD = $(TEST_LIBS)
+tests_unit_test_program_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_program_LDADD = $(TEST_LIBS)
+tests_unit_test_prove_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_prove_LDADD = $(TEST_LIBS)
+
 # ---- of the store's file, read by others than its daemon ----
 UNIT_TESTS += \
 	tests/unit/test_base64 \

@@ -515,6 +515,42 @@ START_TEST(deaths_of_another_request_do_not_count)
 }
 END_TEST
 
+START_TEST(no_request_is_condemned_once_all_are_acquitted)
+{
+	struct expected *one = &expected[0];
+
+	connect_one(one);
+	receive_some(one);
+	set_deaths(one, 0, 2, 0);
+	copy_file();
+	ck_assert(is_condemned(one));
+	ledger_acquit_all(ledger);
+	copy_file();
+	ck_assert(!is_condemned(one));
+}
+END_TEST
+
+START_TEST(an_update_is_owed_until_its_request_is_answered)
+{
+	struct expected *one = &expected[0];
+	uint64_t id, at;
+
+	ck_assert(!ledger_owes_update(ledger, &id, &at));
+	connect_one(one);
+	receive_some(one);
+	ledger_note_update(ledger, one->id, one->connection.ran);
+	ck_assert(ledger_owes_update(ledger, &id, &at));
+	ck_assert_uint_eq(id, one->id);
+	ck_assert_uint_eq(at, one->connection.ran);
+	run_one(one);
+	commit_all();
+	ck_assert(!ledger_owes_update(ledger, &id, &at)); /* and it is forgotten */
+	receive_some(one);
+	ledger_note_update(ledger, one->id + 1, one->connection.ran);
+	ck_assert(!ledger_owes_update(ledger, &id, &at));
+}
+END_TEST
+
 START_TEST(nothing_is_put_down_to_a_request_that_is_answered)
 {
 	struct expected *one = &expected[0];
@@ -624,6 +660,8 @@ int main(void)
 	tcase_add_test(cases, bytes_that_a_call_had_moved_count);
 	tcase_add_test(cases, a_death_is_put_down_to_the_request_that_was_being_run);
 	tcase_add_test(cases, a_request_is_condemned_by_two_crashes_or_five_deaths);
+	tcase_add_test(cases, no_request_is_condemned_once_all_are_acquitted);
+	tcase_add_test(cases, an_update_is_owed_until_its_request_is_answered);
 	tcase_add_test(cases, deaths_of_another_request_do_not_count);
 	tcase_add_test(cases, nothing_is_put_down_to_a_request_that_is_answered);
 	tcase_add_test(cases, a_death_between_two_requests_is_put_down_to_none);
