@@ -112,6 +112,17 @@ START_TEST(a_start_that_comes_to_its_end_forgets_all)
 }
 END_TEST
 
+START_TEST(what_another_program_has_died_of_is_loaded_again)
+{
+	die_loading(LEDGER_LOAD_WATCH, 7, 3);
+	die_loading(LEDGER_LOAD_WATCH, 7, 3);
+	loading_acquit(&loading);
+	die_loading(LEDGER_LOAD_WATCH, 7, 3);
+	die_loading(LEDGER_LOAD_WATCH, 7, 3);
+	ck_assert(!loading_is_next(&loading, LEDGER_LOAD_WATCH, 7, 3));
+}
+END_TEST
+
 START_TEST(whoever_has_no_ledger_notes_nothing)
 {
 	ck_assert(loading_is_next(NULL, LEDGER_LOAD_RING, 5, 0));
@@ -139,6 +150,7 @@ int main(void)
 	tcase_add_test(cases, several_suspects_are_remembered);
 	tcase_add_test(cases, one_more_takes_the_place_of_who_has_seen_the_fewest_deaths);
 	tcase_add_test(cases, a_start_that_comes_to_its_end_forgets_all);
+	tcase_add_test(cases, what_another_program_has_died_of_is_loaded_again);
 	tcase_add_test(cases, whoever_has_no_ledger_notes_nothing);
 	tcase_add_test(cases, any_bytes_may_be_noted);
 	suite_add_tcase(suite, cases);

@@ -515,7 +515,19 @@ START_TEST(deaths_of_another_request_do_not_count)
 }
 END_TEST
 
-START_TEST(no_request_is_condemned_once_all_are_acquitted)
+/* In the eyes of another program, and of the one that was there before it. */
+static bool is_condemned_after(bool once)
+{
+	struct ledger *second;
+
+	ck_assert_int_eq(ledger_open(copy_path, LIMIT, &second), 0);
+	ledger_acquit_all(second, once);
+	ck_assert_int_eq(ledger_recover(second, store_id, committed, count_damaged, NULL), 0);
+	ledger_close(second);
+	return is_condemned(&expected[0]);
+}
+
+START_TEST(no_request_is_condemned_by_another_program)
 {
 	struct expected *one = &expected[0];
 
@@ -524,9 +536,25 @@ START_TEST(no_request_is_condemned_once_all_are_acquitted)
 	set_deaths(one, 0, 2, 0);
 	copy_file();
 	ck_assert(is_condemned(one));
-	ledger_acquit_all(ledger);
+	ck_assert(!is_condemned_after(false));
+	ledger_note_update(ledger, one->id, 0);
 	copy_file();
-	ck_assert(!is_condemned(one));
+	ck_assert(!is_condemned_after(true));
+}
+END_TEST
+
+START_TEST(the_old_program_acquits_once_only)
+{
+	struct expected *one = &expected[0];
+
+	connect_one(one);
+	receive_some(one);
+	ledger_note_update(ledger, one->id, 0);
+	ledger_acquit_all(ledger, true);
+	set_deaths(one, 0, 2, 0); /* it has died of the same */
+	copy_file();
+	ck_assert(is_condemned_after(true));
+	ck_assert(!is_condemned_after(false));
 }
 END_TEST
 
@@ -660,7 +688,8 @@ int main(void)
 	tcase_add_test(cases, bytes_that_a_call_had_moved_count);
 	tcase_add_test(cases, a_death_is_put_down_to_the_request_that_was_being_run);
 	tcase_add_test(cases, a_request_is_condemned_by_two_crashes_or_five_deaths);
-	tcase_add_test(cases, no_request_is_condemned_once_all_are_acquitted);
+	tcase_add_test(cases, no_request_is_condemned_by_another_program);
+	tcase_add_test(cases, the_old_program_acquits_once_only);
 	tcase_add_test(cases, an_update_is_owed_until_its_request_is_answered);
 	tcase_add_test(cases, deaths_of_another_request_do_not_count);
 	tcase_add_test(cases, nothing_is_put_down_to_a_request_that_is_answered);
