@@ -723,9 +723,13 @@ bench-restart: lxenstored tests/bench/restart tests/xensim/libxensim.so
 
 # ---- on a real Xen: ./bootstrap check-xen ----
 EXTRA_PROGRAMS = tests/xen/guest
-tests_xen_guest_SOURCES = tests/xen/guest.c
+tests_xen_guest_SOURCES = tests/xen/guest.c tests/xen/guest_bus.c tests/xen/guest_bus.h tests/xen/guest_devices.c tests/xen/guest_devices.h
+tests_xen_guest_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/tests
 tests_xen_guest_CFLAGS = $(WARNING_CFLAGS)
 tests_xen_guest_LDFLAGS = -static
-EXTRA_DIST += tests/support/fetch-packages.sh tests/xen/README.md tests/xen/boots tests/xen/dom0-init.sh tests/xen/explained-differences.sed \
-	tests/xen/image.sh tests/xen/library.sh tests/xen/run-scenario.sh tests/xen/run.sh \
-	tests/xen/scenarios/crash.sh tests/xen/scenarios/kill.sh tests/xen/scenarios/life.sh tests/xen/scenarios/save.sh tests/xen/scenarios/ten.sh
+EXTRA_DIST += tests/support/fetch-packages.sh tests/xen/README.md tests/xen/boots tests/xen/boots.check tests/xen/debian-image.sh \
+	tests/xen/dom0-init.sh tests/xen/explained-differences.sed tests/xen/hostile.c tests/xen/image.sh tests/xen/library.sh tests/xen/play.sh \
+	tests/xen/run-scenario.sh tests/xen/run.sh tests/xen/scenarios.service \
+	tests/xen/scenarios/crash.sh tests/xen/scenarios/devices.sh tests/xen/scenarios/driver.sh tests/xen/scenarios/full.sh \
+	tests/xen/scenarios/hostile.sh tests/xen/scenarios/init.sh tests/xen/scenarios/kill.sh tests/xen/scenarios/life.sh \
+	tests/xen/scenarios/save.sh tests/xen/scenarios/ten.sh tests/xen/scenarios/update.sh

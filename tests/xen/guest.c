@@ -2,135 +2,77 @@
 /*
  * The program of an emulated guest, its first and only one. It speaks the protocol through the kernel's /dev/xen/xenbus, so over
  * the real ring and event channel. Below its own data/ it
- * - counts: ten times a second it writes the next number to data/counter and reads it back, every tenth in a transaction;
- * - obeys: it watches data/command and answers each in data/answer: "stop" ends the guest, "crash" makes its kernel panic, "disk"
- *   reads its disk, other words are repeated.
+ * - counts: ten times a second it reads data/counter, which must be the last number, writes the next one and reads that back;
+ *   every tenth goes to data/transaction, in a transaction;
+ * - obeys: it watches data/command and answers each in data/answer: see obey().
+ * Started with role=driver in its kernel's command line it also connects the back ends that it is to hold for others.
  * What goes wrong is told in data/error and on the console, and is never taken back.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "wire/message.h"
+#include "xen/guest_bus.h"
+#include "xen/guest_devices.h"
 
 enum { PAUSE_MS = 100, TRANSACTION_EVERY = 10 };
 
-struct guest {
-	int bus;
-	uint32_t last_request_id;
-	unsigned events; /* of the watch, not yet looked at */
-	char payload[MESSAGE_PAYLOAD_MAX + 1];
-};
-
-static void complain(struct guest *guest, const char *what, const char *detail);
-
-static void read_all(const struct guest *guest, void *to, size_t len)
-{
-	char *bytes = to;
-
-	while (len) {
-		ssize_t n = read(guest->bus, bytes, len);
-		if (n <= 0 && errno != EINTR) {
-			printf("guest: reading the bus: %s\n", strerror(errno));
-			pause();
-		}
-		bytes += n > 0 ? n : 0;
-		len -= n > 0 ? (size_t)n : 0;
-	}
-}
-
-static void next_message(struct guest *guest, struct message_header *header)
-{
-	read_all(guest, header, MESSAGE_HEADER_SIZE);
-	if (header->len > MESSAGE_PAYLOAD_MAX) {
-		printf("guest: a message of %u bytes\n", header->len);
-		pause();
-	}
-	read_all(guest, guest->payload, header->len);
-	guest->payload[header->len] = 0;
-	guest->events += header->type == MESSAGE_WATCH_EVENT;
-}
-
-/* The answer is in guest->payload; false: it is an error. */
-static bool ask(struct guest *guest, uint32_t type, uint32_t transaction, const char *payload, size_t len)
-{
-	char bytes[MESSAGE_SIZE_MAX];
-	struct message_header header = {type, ++guest->last_request_id, transaction, (uint32_t)len};
-
-	memcpy(bytes, &header, MESSAGE_HEADER_SIZE);
-	memcpy(bytes + MESSAGE_HEADER_SIZE, payload, len);
-	if (write(guest->bus, bytes, MESSAGE_HEADER_SIZE + len) != (ssize_t)(MESSAGE_HEADER_SIZE + len))
-		return false;
-	do {
-		next_message(guest, &header);
-	} while (header.type == MESSAGE_WATCH_EVENT);
-	if (header.request_id != guest->last_request_id)
-		complain(guest, "the answer to another request", guest->payload);
-	return header.type != MESSAGE_ERROR;
-}
-
-static bool put(struct guest *guest, uint32_t transaction, const char *path, const char *value)
-{
-	char payload[256];
-	int len = snprintf(payload, sizeof(payload), "%s%c%s", path, 0, value);
-
-	return ask(guest, MESSAGE_WRITE, transaction, payload, (size_t)len);
-}
-
-static bool get(struct guest *guest, uint32_t transaction, const char *path)
-{
-	return ask(guest, MESSAGE_READ, transaction, path, strlen(path) + 1);
-}
-
-static void complain(struct guest *guest, const char *what, const char *detail)
-{
-	char text[200];
-
-	snprintf(text, sizeof(text), "%s: %.100s", what, detail);
-	printf("guest: %s\n", text);
-	if (guest->bus >= 0 && strcmp(what, "the answer to another request") != 0)
-		put(guest, 0, "data/error", text);
-}
-
 /* ---- counting ---- */
 
-static void count(struct guest *guest, unsigned number)
-{
-	char text[16];
+struct counter {
+	unsigned written;
+	char domid[16]; /* under which it was written: after a restore the guest is another domain, with an empty data/ */
+};
 
-	snprintf(text, sizeof(text), "%u", number);
-	if (!put(guest, 0, "data/counter", text))
-		complain(guest, "write", guest->payload);
-	if (!get(guest, 0, "data/counter") || strcmp(guest->payload, text) != 0)
-		complain(guest, "read", guest->payload);
+static void check_last(struct bus *bus, const struct counter *counter)
+{
+	char text[16], answer[64];
+
+	snprintf(text, sizeof(text), "%u", counter->written);
+	if (bus_get(bus, 0, "data/counter") && !strcmp(bus->payload, text))
+		return;
+	snprintf(answer, sizeof(answer), "%.20s instead of %s", bus->payload, text);
+	if (bus_get(bus, 0, "domid") && !strcmp(bus->payload, counter->domid))
+		bus_complain(bus, "the number written last", answer);
 }
 
-static void count_in_transaction(struct guest *guest, unsigned number)
+static void count(struct bus *bus, struct counter *counter, unsigned number)
+{
+	char text[16];
+
+	if (counter->written)
+		check_last(bus, counter);
+	snprintf(text, sizeof(text), "%u", number);
+	if (!bus_put(bus, 0, "data/counter", text))
+		bus_complain(bus, "write", bus->payload);
+	if (bus_get(bus, 0, "domid"))
+		snprintf(counter->domid, sizeof(counter->domid), "%.15s", bus->payload);
+	counter->written = number;
+}
+
+static void count_in_transaction(struct bus *bus, unsigned number)
 {
 	char text[16];
 
 	snprintf(text, sizeof(text), "%u", number);
-	if (!ask(guest, MESSAGE_TRANSACTION_START, 0, "", 1)) {
-		complain(guest, "transaction start", guest->payload);
+	if (!bus_ask(bus, MESSAGE_TRANSACTION_START, 0, "", 1)) {
+		bus_complain(bus, "transaction start", bus->payload);
 		return;
 	}
-	uint32_t transaction = (uint32_t)strtoul(guest->payload, NULL, 10);
-	if (!put(guest, transaction, "data/transaction", text))
-		complain(guest, "write in a transaction", guest->payload);
-	if (!get(guest, transaction, "data/transaction") || strcmp(guest->payload, text) != 0)
-		complain(guest, "read in a transaction", guest->payload);
-	if (!ask(guest, MESSAGE_TRANSACTION_END, transaction, "T", 2))
-		complain(guest, "transaction end", guest->payload);
+	uint32_t transaction = (uint32_t)strtoul(bus->payload, NULL, 10);
+	if (!bus_put(bus, transaction, "data/transaction", text))
+		bus_complain(bus, "write in a transaction", bus->payload);
+	if (!bus_get(bus, transaction, "data/transaction") || strcmp(bus->payload, text) != 0)
+		bus_complain(bus, "read in a transaction", bus->payload);
+	if (!bus_ask(bus, MESSAGE_TRANSACTION_END, transaction, "T", 2))
+		bus_complain(bus, "transaction end", bus->payload);
 }
 
 /* ---- obeying ---- */
@@ -143,45 +85,49 @@ static void crash(void)
 		printf("guest: no crash: %s\n", strerror(errno));
 }
 
-/* Answers with the first line of the disk. */
-static void read_disk(struct guest *guest)
+/* What it is told is repeated, but for "disk [LINE]", "ping INTERFACE FROM TO", "up INTERFACE ADDRESS"; "stop" and "crash" end
+ * it. */
+static void obey(struct bus *bus)
 {
-	char line[64] = "";
-	int disk = open("/dev/xvda", O_RDONLY);
+	char command[64], answer[96], words[3][20];
 
-	if (disk < 0 || read(disk, line, sizeof(line) - 1) < 0)
-		snprintf(line, sizeof(line), "no disk: %s", strerror(errno));
-	line[strcspn(line, "\n")] = 0;
-	close(disk);
-	put(guest, 0, "data/answer", line);
-}
-
-static void obey(struct guest *guest)
-{
-	char command[64];
-
-	guest->events = 0;
-	if (!get(guest, 0, "data/command"))
+	if (!bus_get(bus, 0, "data/command"))
 		return;
-	snprintf(command, sizeof(command), "%.63s", guest->payload);
-	if (!strcmp(command, "disk")) {
-		read_disk(guest);
-		return;
-	}
-	put(guest, 0, "data/answer", command);
+	snprintf(command, sizeof(command), "%.63s", bus->payload);
+	snprintf(answer, sizeof(answer), "%s", command);
+	if (!strncmp(command, "disk", 4))
+		disk_read(command[4] ? command + 5 : NULL, answer, sizeof(answer));
+	else if (sscanf(command, "ping %19s %19s %19s", words[0], words[1], words[2]) == 3)
+		network_ping(words[0], words[1], words[2], answer, sizeof(answer));
+	else if (sscanf(command, "up %19s %19s", words[0], words[1]) == 2)
+		network_up(words[0], words[1], answer, sizeof(answer));
+	bus_put(bus, 0, "data/answer", answer);
 	if (!strcmp(command, "crash"))
 		crash();
 	if (!strcmp(command, "stop"))
 		reboot(RB_POWER_OFF);
 }
 
+static void look_at_events(struct bus *bus)
+{
+	char path[BUS_EVENT_SIZE];
+
+	while (bus_take_event(bus, path))
+		if (!strcmp(path, "data/command"))
+			obey(bus);
+		else
+			backend_connect(bus, path);
+}
+
 /* ---- start ---- */
 
-static void load_module(const char *path)
+static void load_module(const char *name, const char *parameters)
 {
-	int file = open(path, O_RDONLY);
+	char path[64];
 
-	if (file < 0 || syscall(SYS_finit_module, file, "", 0))
+	snprintf(path, sizeof(path), "/modules/%s.ko", name);
+	int file = open(path, O_RDONLY);
+	if (file < 0 || syscall(SYS_finit_module, file, parameters, 0))
 		printf("guest: %s: %s\n", path, strerror(errno));
 	close(file);
 }
@@ -195,37 +141,56 @@ static void make_ready(void)
 	for (int fd = 0; fd <= 2; fd++)
 		dup2(console, fd);
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	load_module("/modules/xen-blkfront.ko");
-	load_module("/modules/xen-netfront.ko");
+}
+
+/* Holds back ends: of a disk of 1 MiB in memory, and of network interfaces. */
+static void become_driver(struct bus *bus)
+{
+	static const char line[] = "from the driver domain\n";
+
+	load_module("brd", "rd_nr=1 rd_size=1024");
+	load_module("xen-blkback", "");
+	load_module("xen-netback", "");
+	int disk = open("/dev/ram0", O_WRONLY);
+	if (write(disk, line, sizeof(line)) != sizeof(line) || fsync(disk))
+		bus_complain(bus, "disk in memory", strerror(errno));
+	close(disk);
+	if (!bus_watch(bus, "backend"))
+		bus_complain(bus, "watch on back ends", bus->payload);
 }
 
 int main(int argc, char **argv)
 {
-	struct guest guest = {.bus = -1};
-	static const char watch[] = "data/command\0token";
+	struct bus bus;
+	struct counter counter = {0};
+	const char *role = getenv("role");
 
 	(void)argc;
 	if (getpid() != 1) /* the kernel runs this as its poweroff or reboot */
 		return reboot(strstr(argv[0], "reboot") ? RB_AUTOBOOT : RB_POWER_OFF);
 	make_ready();
-	guest.bus = open("/dev/xen/xenbus", O_RDWR);
-	if (guest.bus < 0) {
+	if (!bus_open(&bus)) {
 		printf("guest: no bus: %s\n", strerror(errno));
 		pause();
 	}
-	if (!ask(&guest, MESSAGE_WATCH, 0, watch, sizeof(watch)))
-		complain(&guest, "watch", guest.payload);
+	if (role && !strcmp(role, "driver")) {
+		become_driver(&bus);
+	} else {
+		load_module("xen-blkfront", "");
+		load_module("xen-netfront", "");
+	}
+	if (!bus_watch(&bus, "data/command"))
+		bus_complain(&bus, "watch", bus.payload);
 	printf("guest: up\n");
 	for (unsigned number = 1;; number++) {
-		struct pollfd bus = {.fd = guest.bus, .events = POLLIN};
+		struct pollfd readable = {.fd = bus.fd, .events = POLLIN};
 		struct message_header header;
 		if (number % TRANSACTION_EVERY)
-			count(&guest, number);
+			count(&bus, &counter, number);
 		else
-			count_in_transaction(&guest, number);
-		if (poll(&bus, 1, PAUSE_MS) > 0)
-			next_message(&guest, &header);
-		if (guest.events)
-			obey(&guest);
+			count_in_transaction(&bus, number);
+		if (poll(&readable, 1, PAUSE_MS) > 0)
+			bus_next(&bus, &header);
+		look_at_events(&bus);
 	}
 }

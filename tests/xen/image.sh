@@ -32,6 +32,15 @@ install_programs() {
 	done
 }
 
+# The guest without a kernel, for both types; into the folder of the images.
+make_hostile_guests() {
+	local flags=(-std=gnu17 -Wall -Wextra -O2 -ffreestanding -nostdlib -static -fno-pic -no-pie -mno-sse -mno-mmx -fno-stack-protector
+		-fcf-protection=none -fno-asynchronous-unwind-tables -fno-tree-loop-distribute-patterns -I"$here/../../src"
+		-Wl,--build-id=none,-Ttext-segment=0x100000)
+	gcc -m64 -mno-red-zone "${flags[@]}" "$here/hostile.c" -o "$out/hostile-pv"
+	gcc -m32 "${flags[@]}" "$here/hostile.c" -o "$out/hostile-pvh"
+}
+
 make_guest_image() {
 	local folder=$out/guest
 	rm -rf "$folder"
@@ -39,27 +48,31 @@ make_guest_image() {
 	cp "$guest" "$folder/init"
 	ln -s ../init "$folder/sbin/poweroff"
 	ln -s ../init "$folder/sbin/reboot"
-	cp "$modules"/block/xen-blkfront.ko "$modules"/net/xen-netfront.ko "$folder/modules/"
+	cp "$drivers"/block/{xen-blkfront,brd,xen-blkback/xen-blkback}.ko "$drivers"/net/{xen-netfront,xen-netback/xen-netback}.ko "$folder/modules/"
 	archive "$folder" >"$out/guest.cpio"
 }
 
 make_dom0_image() {
 	local folder=$out/dom0 programs=$root/usr/lib/xen-4.17/bin
 	rm -rf "$folder"
-	mkdir -p "$folder"/{bin,dev,etc/xen/scripts,lib/x86_64-linux-gnu,lib64,modules,proc,root,run,sys,tmp,usr/lib/xen-4.17/bin,var/lib/xen,var/log/xen/console,xen}
+	mkdir -p "$folder"/{bin,dev,etc/xen,lib/x86_64-linux-gnu,lib64,modules,proc,root,run,sys,tmp,usr/lib/xen-4.17/bin,var/lib/xen,var/log/xen/console,xen}
 	ln -s ../run "$folder/var/run"
+	cp -r "$root/etc/xen/scripts" "$folder/etc/xen/"
 	cp "$root/bin/busybox" "$folder/bin/"
 	"$root/bin/busybox" --list | while read -r applet; do
 		[ -e "$folder/bin/$applet" ] || ln -s busybox "$folder/bin/$applet"
 	done
 	install_programs "$folder" "$programs"/{xl,xenconsoled,xenconsole,xen-init-dom0,lsevtchn,xenstored,xenstore-control,libxl-save-helper} \
-		"$root"/usr/bin/xenstore-{chmod,exists,list,ls,read,rm,watch,write}
+		"$root"/usr/bin/xenstore-{chmod,exists,list,ls,read,rm,watch,write} /usr/bin/flock
+	# The scripts that connect devices want this shell.
+	install_programs "$folder" /bin/bash && mv "$folder/xen/bash" "$folder/bin/"
 	mv "$folder/xen/libxl-save-helper" "$folder/usr/lib/xen-4.17/bin/"
 	mv "$folder/xen/xenstored" "$folder/xen/stock-xenstored"
 	# xl ends itself where this one, which is loaded by the C library, is missing.
 	cp -L /lib/x86_64-linux-gnu/libgcc_s.so.1 "$folder/lib/x86_64-linux-gnu/"
 	cp -L /lib64/ld-linux-x86-64.so.2 "$folder/lib64/"
-	cp "$modules"/xen/xen-{privcmd,evtchn,gntdev,gntalloc}.ko "$modules"/xen/xenfs/xenfs.ko "$folder/modules/"
+	cp "$drivers"/xen/{xen-privcmd,xen-evtchn,xen-gntdev,xen-gntalloc,xenfs/xenfs}.ko "$drivers"/block/{loop,xen-blkback/xen-blkback}.ko \
+		"$drivers"/net/xen-netback/xen-netback.ko "$drivers"/../net/{llc/llc,802/stp,bridge/bridge}.ko "$folder/modules/"
 	echo 'autoballoon="off"' >"$folder/etc/xen/xl.conf"
 	cp "$out/vmlinux" "$folder/guest-kernel"
 	cp "$out/guest.cpio" "$folder/guest.cpio"
@@ -71,10 +84,11 @@ make_dom0_image() {
 mkdir -p "$out"
 kernel=$(kernel_package)
 [ -n "$kernel" ] || { echo "the package of the kernel is not known: apt-get update" >&2; exit 1; }
-"$here/../support/fetch-packages.sh" "$root" "$kernel" xen-hypervisor-4.17-amd64 busybox-static xen-utils-4.17 xenstore-utils
-modules=$root/lib/modules/${kernel#linux-image-}/kernel/drivers
+"$here/../support/fetch-packages.sh" "$root" "$kernel" xen-hypervisor-4.17-amd64 busybox-static xen-utils-4.17 xen-utils-common xenstore-utils
+drivers=$root/lib/modules/${kernel#linux-image-}/kernel/drivers
 [ -s "$out/xen.elf" ] || gunzip -c "$root/boot/xen-4.17-amd64.gz" >"$out/xen.elf"
 [ -s "$out/vmlinux" ] || { unpack_kernel "$root/boot/vmlinuz-${kernel#linux-image-}" >"$out/vmlinux.new" && mv "$out/vmlinux.new" "$out/vmlinux"; }
 # What is older than what it is made of is made again.
-[ "$out/guest.cpio" -nt "$guest" ] || make_guest_image
+[ "$out/guest.cpio" -nt "$guest" ] && [ "$out/guest.cpio" -nt "$0" ] || make_guest_image
+[ "$out/hostile-pvh" -nt "$here/hostile.c" ] && [ "$out/hostile-pvh" -nt "$0" ] || make_hostile_guests
 [ "$out/dom0.cpio" -nt "$out/guest.cpio" ] && [ "$out/dom0.cpio" -nt "$here/dom0-init.sh" ] && [ "$out/dom0.cpio" -nt "$0" ] || make_dom0_image

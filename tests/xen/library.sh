@@ -16,13 +16,13 @@ must() {
 
 seconds() { cut -d. -f1 /proc/uptime; }
 
-# await SECONDS COMMAND...: the command succeeds within that time.
+# await SECONDS COMMAND...: the command succeeds within that time, of an emulator that has a processor for itself. It need not have.
 await() {
-	local end=$(($(seconds) + $1))
+	local end=$(($(seconds) + $1 * 6))
 	shift
 	until "$@" >/dev/null 2>&1; do
 		[ "$(seconds)" -le $end ] || fail "in vain: $*"
-		usleep 100000
+		sleep 0.1
 	done
 }
 
@@ -42,19 +42,53 @@ normalize() {
 		-e 's/start_time = "[^"]*"/start_time = "-"/' -e 's/image\/memmap.*//' -e 's/Domain [0-9]+/Domain N/' -e 's/domid [0-9]+/domid N/'
 }
 
+# load MODULE...: into dom0's kernel, in this order, what is not there yet.
+load() {
+	local module
+	for module; do
+		[ -e "/sys/module/$(echo "$module" | tr - _)" ] || must insmod "/modules/$module.ko"
+	done
+}
+
+# How often dom0's kernel has obeyed control/sysrq, which it watches.
+told_kernel() { dmesg | grep -c "sysrq: HELP"; }
+was_told_kernel() { [ "$(told_kernel)" -gt "$1" ]; }
+
+# ---- the daemon ----
+
+# The process that serves; lxenstored's pid file names its keeper.
+daemon() {
+	case $(cat /scenarios/daemon) in
+	stock) pidof stock-xenstored ;;
+	*) pidof lxenstored | tr ' ' '\n' | grep -vx "$(cat /run/xenstore.pid)" ;;
+	esac
+}
+
+is_another() { [ -n "$(daemon)" ] && [ "$(daemon)" != "$1" ]; }
+
 # ---- guests ----
 
-# create NAME [LINE...]: a guest of $TYPE; more lines for its configuration.
+# create NAME [LINE...]: a guest of $TYPE (and of $ROLE, see guest.c); more lines for its configuration.
 create() {
 	local name=$1
 	shift
 	{
 		printf 'name="%s"\nkernel="/guest-kernel"\nramdisk="/guest.cpio"\nmemory=192\ntsc_mode="native"\ntype="%s"\n' "$name" "$TYPE"
-		printf 'cmdline="console=hvc0 quiet loglevel=4 nokaslr panic=1"\n'
+		printf 'cmdline="console=hvc0 quiet loglevel=4 nokaslr panic=1%s"\n' "${ROLE:+ role=$ROLE}"
 		for line; do printf '%s\n' "$line"; done
 	} >"/tmp/$name.cfg"
 	must xl create "/tmp/$name.cfg"
 }
+
+# create_hostile ATTACK: a guest of this name that does what hostile.c has for it.
+create_hostile() {
+	printf 'name="%s"\nkernel="/hostile-%s"\nmemory=16\ntsc_mode="native"\ntype="%s"\ncmdline="attack=%s"\n' \
+		"$1" "$TYPE" "$TYPE" "$1" >"/tmp/$1.cfg"
+	must xl create "/tmp/$1.cfg"
+}
+
+# attacked NAME TIMES: as often as that.
+attacked() { [ "$(value "$1" data/round)" -ge "$2" ]; }
 
 domid() { xl domid "$1"; }
 home() { echo "/local/domain/$(domid "$1")"; }
@@ -75,7 +109,7 @@ answered() { [ "$(value "$1" data/answer 2>/dev/null)" = "$2" ]; }
 # tell NAME COMMAND [ANSWER]: the guest's watch fires and it answers.
 tell() {
 	must xenstore-write "$(home "$1")/data/command" "$2"
-	await 20 answered "$1" "${3:-$2}"
+	await 30 answered "$1" "${3:-$2}"
 }
 
 is_gone() { ! xl domid "$1"; }

@@ -10,35 +10,78 @@ shift
 wanted=" $* "
 xen=$build/xen
 logs=$xen/logs
-boot_seconds=${BOOT_SECONDS:-600}
+boot_seconds=${BOOT_SECONDS:-900}
 tests=0 failures=0
 
 say() { echo "# $*"; }
 
 # The files of this boot, as a second archive behind the image: daemon, list of scenarios, the scenarios.
 make_overlay() {
-	local folder=$xen/overlay library
+	local daemon=$1 folder=$xen/overlay
+	shift
 	rm -rf "$folder"
-	mkdir -p "$folder"/{scenarios,xen,lib/x86_64-linux-gnu}
-	cp "$here"/scenarios/*.sh "$here/library.sh" "$here/run-scenario.sh" "$folder/scenarios/"
-	echo "$1" >"$folder/scenarios/daemon"
-	printf '%s\n' "${@:2}" | tr : ' ' >"$folder/scenarios/list"
-	cp "$build/lxenstored" "$build/lxenstore-dump" "$folder/xen/"
+	mkdir -p "$folder"/scenarios
+	cp "$here"/scenarios/*.sh "$here"/{library,play,run-scenario}.sh "$folder/scenarios/"
+	echo "$daemon" >"$folder/scenarios/daemon"
+	printf '%s\n' "$@" | tr : ' ' >"$folder/scenarios/list"
+	cp "$xen"/hostile-* "$folder/"
+	case $daemon in
+	debian | systemd) install_in_debian "$folder" "$daemon" ;;
+	*) install_in_small "$folder" ;;
+	esac
+	(cd "$folder" && find . | cpio -o -H newc --quiet) | cat "$image" - >"$xen/initrd"
+}
+
+install_in_small() {
+	local library
+	mkdir -p "$1"/{etc/init.d,xen,lib/x86_64-linux-gnu}
+	cp "$build/lxenstored" "$build/lxenstore-dump" "$1/xen/"
 	for library in $(ldd "$build/lxenstored" "$build/lxenstore-dump" | awk '$2 == "=>" && $3 ~ /^\// { print $3 }' | sort -u); do
-		cp -Lu "$library" "$folder/lib/x86_64-linux-gnu/"
+		cp -Lu "$library" "$1/lib/x86_64-linux-gnu/"
 	done
-	(cd "$folder" && find . | cpio -o -H newc --quiet) | cat "$xen/dom0.cpio" - >"$xen/initrd"
+	sed 's,@sbindir@,/xen,' "$here/../../units/lxenstored.init.in" >"$1/etc/init.d/lxenstored"
+	chmod 755 "$1/etc/init.d/lxenstored"
+}
+
+# As doc/install.md says it. /lib, /bin and /sbin are links there.
+install_in_debian() {
+	mkdir -p "$1"/{usr/sbin,usr/bin,etc/default}
+	cp "$build/lxenstored" "$1/usr/sbin/"
+	cp "$build/lxenstore-dump" "$1/usr/bin/"
+	echo 'XENCONSOLED_ARGS=--log=guest' >"$1/etc/default/xen"
+	if [ "$2" = debian ]; then
+		echo 'XENSTORED=/usr/sbin/lxenstored' >>"$1/etc/default/xen"
+	else
+		echo 'XENSTORED=/bin/true' >>"$1/etc/default/xen"
+		mkdir -p "$1"/{usr/lib/systemd/system,etc/systemd/system/multi-user.target.wants}
+		sed 's,@sbindir@,/usr/sbin,' "$here/../../units/lxenstored.service.in" >"$1/usr/lib/systemd/system/lxenstored.service"
+		ln -s /usr/lib/systemd/system/lxenstored.service "$1/etc/systemd/system/multi-user.target.wants/"
+	fi
 }
 
 # What each word is for: design notes in README.md.
 boot() {
 	local name=$1
 	: >"$logs/$name.results"
-	timeout "$boot_seconds" qemu-system-x86_64 -machine q35 -accel tcg,thread=multi -smp 1 -m 1536 -cpu max,-smap,-rdtscp,-xsave \
-		-nodefaults -display none -monitor none -no-reboot -serial "file:$logs/$name.console" -serial "file:$logs/$name.results" \
-		-kernel "$xen/xen.elf" \
-		-append 'console=com1 com1=115200,8n1 loglvl=warning guest_loglvl=warning dom0_mem=768M,max:768M dom0_max_vcpus=1 noreboot=0' \
-		-initrd "$xen/vmlinux console=hvc0 loglevel=4 nokaslr panic=5,$xen/initrd" </dev/null >"$logs/$name.qemu" 2>&1 || say "qemu: exit status $?"
+	timeout --foreground "$boot_seconds" qemu-system-x86_64 -machine q35 -accel tcg,thread=multi -smp 1 -m "$memory" \
+		-cpu max,-smap,-rdtscp,-xsave -nodefaults -display none -monitor none -no-reboot \
+		-serial "file:$logs/$name.console" -serial "file:$logs/$name.results" -kernel "$xen/xen.elf" \
+		-append "console=com1 com1=115200,8n1 loglvl=warning guest_loglvl=warning dom0_mem=$dom0_memory,max:$dom0_memory dom0_max_vcpus=1 noreboot=0" \
+		-initrd "$xen/vmlinux console=hvc0 loglevel=4 nokaslr panic=5,$xen/initrd" </dev/null >"$logs/$name.qemu" 2>&1 &
+	emulator=$!
+	wait $emulator || say "qemu: exit status $?"
+	emulator=
+}
+
+# The image that goes with the daemon, and the memory that it needs.
+choose_image() {
+	case $1 in
+	debian | systemd)
+		"$here/debian-image.sh" "$xen"
+		image=$xen/debian.cpio memory=2560M dom0_memory=1536M
+		;;
+	*) image=$xen/dom0.cpio memory=1536M dom0_memory=768M ;;
+	esac
 }
 
 # One scenario's part of the results of a boot.
@@ -70,6 +113,8 @@ judge() {
 	tail -n 15 "$logs/$boot.console" | sed 's/^/# /'
 }
 
+emulator=
+trap '[ -z "$emulator" ] || kill $emulator' EXIT
 mkdir -p "$logs"
 "$here/image.sh" "$xen" "$build/tests/xen/guest"
 number=0
@@ -81,6 +126,7 @@ while read -r daemon scenarios; do
 	done
 	[ ${#chosen[@]} -gt 0 ] || continue
 	number=$((number + 1))
+	choose_image "$daemon"
 	make_overlay "$daemon" "${chosen[@]}"
 	boot "boot-$number"
 	for scenario in "${chosen[@]}"; do

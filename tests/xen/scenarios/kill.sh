@@ -1,9 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # The daemon is killed, five times, while a guest counts and watches and dom0's programs and kernel hold connections: nobody notices.
-daemon() { pidof lxenstored | tr ' ' '\n' | grep -vx "$(cat /run/xenstore.pid)"; }
-is_another() { [ -n "$(daemon)" ] && [ "$(daemon)" != "$1" ]; }
-told_kernel() { [ "$(dmesg | grep -c "sysrq: HELP")" -gt "$1" ]; }
-
 create one
 await 60 is_up one
 is_well one
@@ -13,13 +9,13 @@ for i in 1 2 3 4 5; do
 	await 10 is_another "$killed"
 	tell one "hello$i"
 	is_well one
-	before=$(dmesg | grep -c "sysrq: HELP")
+	before=$(told_kernel)
 	must xenstore-write /local/domain/0/control/sysrq h
-	await 20 told_kernel "$before"
+	await 20 was_told_kernel "$before"
 	must xl list one
 done
 # While a guest is being created, too; its console shows that xenconsoled is not deaf.
-(usleep 300000; kill -9 "$(daemon)") &
+(sleep 0.3; kill -9 "$(daemon)") &
 create two
 await 60 is_up two
 tell two hello

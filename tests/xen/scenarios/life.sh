@@ -10,7 +10,7 @@ tell one hello
 must grep -q "guest: up" /var/log/xen/console/guest-one.log
 must xl pause one
 before=$(value one data/counter)
-usleep 500000
+sleep 0.5
 is "$(value one data/counter)" "$before"
 must xl unpause one
 is_well one
