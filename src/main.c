@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,7 +42,7 @@ static const struct program_formats formats __attribute__((section(PROGRAM_SECTI
     .ledger_newest = LEDGER_VERSION,
 };
 
-enum { FILE_NAME_SIZE = 4096, LARGE_ALLOCATION = 128 * 1024 };
+enum { FILE_NAME_SIZE = 4096, LARGE_ALLOCATION = 128 * 1024, PROCESS_NAME_SIZE = 32 };
 
 /*
  * Goes into the background; the parent never returns. *ready: a descriptor to which the daemon writes a byte once it serves.
@@ -113,6 +114,39 @@ static int make_absolute(struct log *log, const char **path, char buffer[FILE_NA
 	}
 	*path = buffer;
 	return 0;
+}
+
+static bool name_of_process(long pid, char name[PROCESS_NAME_SIZE])
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%ld/comm", pid);
+	FILE *file = fopen(path, "re");
+	if (!file)
+		return false;
+	bool there = fgets(name, PROCESS_NAME_SIZE, file);
+	fclose(file);
+	return there;
+}
+
+/*
+ * Does the pid file name a living daemon? Then a start into the background has nothing to do, and says so with success, as with C
+ * xenstored: Debian's script starts the daemon again whenever it starts what else belongs to Xen.
+ */
+static bool runs_already(struct log *log, const char *pid_file)
+{
+	FILE *file = fopen(pid_file, "re");
+	char own[PROCESS_NAME_SIZE], other[PROCESS_NAME_SIZE];
+	long pid = 0;
+
+	if (!file)
+		return false;
+	bool read = fscanf(file, "%ld", &pid) == 1;
+	fclose(file);
+	if (!read || pid <= 0 || !name_of_process(getpid(), own) || !name_of_process(pid, other) || strcmp(own, other) != 0)
+		return false;
+	log_notice(log, "process %ld, which %s names, runs already", pid, pid_file);
+	return true;
 }
 
 static int start_trace(struct log *log, const struct options *options, const char *file)
@@ -353,6 +387,8 @@ static int run(const struct options *options, char **arguments, struct log *log)
 		return keep(&start, daemon, NULL);
 	if (options->takes_over)
 		return take_over(&start);
+	if (!options->no_fork && runs_already(log, start.pid_file))
+		return EXIT_SUCCESS;
 	if (!options->no_fork && go_to_background(&start.ready))
 		return EXIT_FAILURE;
 	return options->no_keeper ? serve(&start, NULL, false, NULL) : keep(&start, NULL, NULL);

@@ -303,11 +303,30 @@ END_TEST
 START_TEST(a_second_background_start_on_the_same_store_fails_and_the_first_serves_on)
 {
 	const char *const words[] = {"--no-xen", "--no-keeper", "-F", pid_file, "--store", served.store, NULL};
+	char other[sizeof(pid_file) + 8];
 
 	start_in_background(words, "/");
 	pid_t first = *background;
-	ck_assert_int_ne(run("/", words), 0);
+	snprintf(other, sizeof(other), "%s.other", pid_file);
+	ck_assert_int_ne(RUN("--no-xen", "--no-keeper", "-F", other, "--store", served.store), 0);
 	expect_said("another lxenstored is running on it");
+	ck_assert(!exists(other));
+	ck_assert_int_eq(number_in(pid_file), first);
+	struct client *client = expect_client(&served);
+	expect_read(client, 0, "/tool", "");
+	client_close(client);
+	stop_background(NULL);
+}
+END_TEST
+
+START_TEST(a_second_start_with_the_same_pid_file_has_nothing_to_do)
+{
+	const char *const words[] = {"--no-xen", "--no-keeper", "-F", pid_file, "--store", served.store, NULL};
+
+	start_in_background(words, "/");
+	pid_t first = *background;
+	ck_assert_int_eq(run("/", words), 0);
+	expect_said("runs already");
 	ck_assert_int_eq(number_in(pid_file), first);
 	struct client *client = expect_client(&served);
 	expect_read(client, 0, "/tool", "");
@@ -534,6 +553,7 @@ int main(void)
 	    files_with_relative_names_are_those_of_the_directory_of_the_start,
 	    a_background_start_that_fails_says_why_and_ends_with_failure,
 	    a_second_background_start_on_the_same_store_fails_and_the_first_serves_on,
+	    a_second_start_with_the_same_pid_file_has_nothing_to_do,
 	    without_xen_the_message_names_the_option_for_that,
 	    the_run_directory_is_made_and_holds_everything_by_default,
 	    a_run_directory_that_cannot_be_made_is_named_in_the_message,
