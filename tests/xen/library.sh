@@ -60,6 +60,7 @@ was_told_kernel() { [ "$(told_kernel)" -gt "$1" ]; }
 daemon() {
 	case $(cat /scenarios/daemon) in
 	stock) pidof stock-xenstored ;;
+	systemd) systemctl show -p MainPID --value lxenstored.service ;;
 	*) pidof lxenstored | tr ' ' '\n' | grep -vx "$(cat /run/xenstore.pid)" ;;
 	esac
 }
@@ -80,9 +81,9 @@ create() {
 	must xl create "/tmp/$name.cfg"
 }
 
-# create_hostile ATTACK: a guest of this name that does what hostile.c has for it.
+# create_hostile ATTACK: a guest of this name that does what hostile.c has for it. It wants the processor all the time, and gets what is left.
 create_hostile() {
-	printf 'name="%s"\nkernel="/hostile-%s"\nmemory=16\ntsc_mode="native"\ntype="%s"\ncmdline="attack=%s"\n' \
+	printf 'name="%s"\nkernel="/hostile-%s"\nmemory=32\ncpu_weight=16\ntsc_mode="native"\ntype="%s"\ncmdline="attack=%s"\n' \
 		"$1" "$TYPE" "$TYPE" "$1" >"/tmp/$1.cfg"
 	must xl create "/tmp/$1.cfg"
 }

@@ -4,7 +4,7 @@
 load loop xen-blkback xen-netback llc stp bridge
 [ -e /sys/class/net/xenbr0 ] || { must brctl addbr xenbr0 && must ip addr add 10.9.0.1/24 dev xenbr0 && must ip link set xenbr0 up; }
 for disk in one two; do
-	{ echo "from dom0's disk $disk"; head -c 1M /dev/zero; } >/tmp/$disk.disk
+	{ echo "from dom0's disk $disk"; head -c 1048576 /dev/zero; } >/tmp/$disk.disk
 done
 disk() { echo "format=raw, vdev=$1, access=w, script=block, target=/tmp/$2.disk"; }
 
