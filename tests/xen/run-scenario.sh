@@ -11,6 +11,7 @@ show_state() {
 		echo "-- event channels of domain $domain"
 		lsevtchn "$domain"
 	done
+	xenstore-ls -fp /local/domain
 	[ ! -e /run/xenstored/store.mdb ] || lxenstore-dump --store /run/xenstored/store.mdb --domains
 	xl dmesg | tail -n 5
 }
