@@ -256,7 +256,7 @@ static int serve_kept(struct start *start, const char *words)
 static int serve_systemd(struct start *start)
 {
 	struct supervisor *systemd;
-	int error = service_open(start->log, &systemd);
+	int error = service_open((uint64_t)start->options->restart_pause_seconds * 1000, start->log, &systemd);
 
 	if (error) {
 		log_error(start->log, "--systemd-descriptors: %s",

@@ -31,7 +31,8 @@
 #include "lxenstored/handover_format.h"
 #include "lxenstored/ledger_format.h"
 
-static const double healthy_seconds = 10;		   /* a daemon that has served so long has not died "again" */
+static const double steady_seconds = 2;			   /* a daemon that has lived so long need not be waited with */
+static const double healthy_seconds = 10;		   /* and one that has lived so long has not died "again" */
 static const double pause_least = 0.01, pause_failed = 10; /* after no process could be made */
 static const double look_seconds = 2, look_least_seconds = 0.1;
 static const double abort_seconds = 2;	  /* from SIGABRT to SIGKILL */
@@ -212,6 +213,11 @@ static void write_pid_file(const struct keeper *keeper)
 		log_error(keeper->log, "pid file %s: %s", path, strerror(errno));
 }
 
+static void signal_daemon(const struct keeper *keeper, int signal)
+{
+	syscall(SYS_pidfd_send_signal, keeper->death.fd, signal, NULL, 0);
+}
+
 /* This process is the one to be signalled. */
 static void announce(struct keeper *keeper)
 {
@@ -234,6 +240,8 @@ static void note_serving(struct keeper *keeper, const char *ledger_path)
 	keeper->ledger = *ledger_path ? open(ledger_path, O_RDONLY | O_CLOEXEC) : -1;
 	note_sign(keeper, 0);
 	keeper->has_served = true;
+	if (keeper->ending)
+		signal_daemon(keeper, SIGTERM);
 	if (!keeper->any_served)
 		announce(keeper);
 }
@@ -418,11 +426,6 @@ static int watch_process(struct keeper *keeper, pid_t pid, int process)
 	return 0;
 }
 
-static void signal_daemon(const struct keeper *keeper, int signal)
-{
-	syscall(SYS_pidfd_send_signal, keeper->death.fd, signal, NULL, 0);
-}
-
 static int start(struct keeper *keeper)
 {
 	int ends[2];
@@ -501,10 +504,10 @@ static void plan_restart(struct keeper *keeper, const char *how, bool is_fault)
 {
 	double lived = ev_now(keeper->loop) - keeper->started, most = keeper->options->pause_most;
 
-	if (keeper->has_served && lived > healthy_seconds) {
+	if (keeper->has_served && lived > steady_seconds)
 		keeper->pause = 0;
+	if (keeper->has_served && lived > healthy_seconds)
 		keeper->faults = 0;
-	}
 	keeper->faults += is_fault;
 	double pause = keeper->pause < most ? keeper->pause : most;
 	if (pause > 0)
@@ -587,7 +590,10 @@ static void pass_on(struct ev_loop *loop, ev_signal *signal, int events)
 	(void)events;
 	if (signal->signum != SIGHUP)
 		keeper->ending = true;
-	if (keeper->daemon) {
+	bool has_to_wait = keeper->any_served && !keeper->has_served;
+	if (keeper->daemon && has_to_wait && keeper->ending) {
+		/* It could not end cleanly yet: it is told once it serves. */
+	} else if (keeper->daemon) {
 		signal_daemon(keeper, signal->signum);
 	} else if (keeper->ending) {
 		keeper->status = EXIT_SUCCESS;

@@ -28,7 +28,7 @@
 #include "handover/process.h"
 #include "ledger/ledger.h"
 
-enum { PAUSE_LEAST_MS = 10, PAUSE_MOST_MS = 30000, HEALTHY_MS = 10000, UNREAD_SECONDS = 2 };
+enum { PAUSE_LEAST_MS = 10, PAUSE_MOST_MS = 30000, STEADY_MS = 2000, UNREAD_SECONDS = 2 };
 
 struct kept {
 	struct supervisor supervisor;
@@ -246,7 +246,7 @@ static void lose_keeper(struct kept *kept)
 
 	ev_io_stop(kept->daemon.loop, &kept->channel);
 	close_keeper(kept);
-	if (lived_ms > HEALTHY_MS)
+	if (lived_ms > STEADY_MS)
 		kept->pause_ms = 0;
 	log_error(kept->log, "the keeper is gone; another is started %s", kept->pause_ms ? "after a pause" : "at once");
 	replace_keeper(kept);

@@ -29,7 +29,7 @@
 #include "handover/notify.h"
 
 enum { FIRST_FD = 3, SIGNS_PER_LIMIT = 4, USUAL_START_SECONDS = 30 };
-enum { HEALTHY_MS = 10000, PAUSE_LEAST_MS = 10, PAUSE_MOST_MS = 30000, DEATHS_SUSPECT = 3 };
+enum { STEADY_MS = 2000, PAUSE_LEAST_MS = 10, DEATHS_SUSPECT = 3 };
 
 static const uint64_t microseconds = 1000000;
 
@@ -230,21 +230,21 @@ static void begin_history(struct service *service)
 		note(service, notify_send(&service->notify, service->history, "FDSTORE=1\nFDNAME=" HISTORY_NAME));
 }
 
-static void pause_after(struct service *service, uint64_t deaths)
+static void pause_after(struct service *service, uint64_t deaths, uint64_t most)
 {
 	uint64_t pause = PAUSE_LEAST_MS;
 
-	for (uint64_t i = 2; i < deaths && pause < PAUSE_MOST_MS; i++)
+	for (uint64_t i = 2; i < deaths && pause < most; i++)
 		pause *= 2;
-	if (pause > PAUSE_MOST_MS)
-		pause = PAUSE_MOST_MS;
+	if (pause > most)
+		pause = most;
 	log_error(service->log, "the last %" PRIu64 " daemons have died soon: this one goes on in %" PRIu64 " ms", deaths, pause);
 	busy(&service->supervisor, (unsigned)(pause / 1000));
 	nanosleep(&(struct timespec){(time_t)(pause / 1000), (long)(pause % 1000) * 1000000}, NULL);
 }
 
 /* The first daemon after one that has lived for a while starts at once. */
-static void look_at_history(struct service *service)
+static void look_at_history(struct service *service, uint64_t pause_most_ms)
 {
 	struct history history = {0};
 	uint64_t now = clock_milliseconds();
@@ -252,9 +252,9 @@ static void look_at_history(struct service *service)
 	if (service->history < 0)
 		begin_history(service);
 	else if (pread(service->history, &history, sizeof(history), 0) == (ssize_t)sizeof(history))
-		history.deaths = now - history.started_ms < HEALTHY_MS ? history.deaths + 1 : 0;
+		history.deaths = now - history.started_ms < STEADY_MS ? history.deaths + 1 : 0;
 	if (history.deaths > 1)
-		pause_after(service, history.deaths);
+		pause_after(service, history.deaths, pause_most_ms);
 	history.started_ms = clock_milliseconds();
 	if (service->history >= 0 && pwrite(service->history, &history, sizeof(history), 0) != (ssize_t)sizeof(history))
 		log_error(service->log, "it cannot be noted when this daemon was started");
@@ -301,7 +301,7 @@ static int service_new(struct log *log, struct service **out)
 	return error;
 }
 
-int service_open(struct log *log, struct supervisor **out)
+int service_open(uint64_t pause_most_ms, struct log *log, struct supervisor **out)
 {
 	struct service *service;
 	int error = service_new(log, &service);
@@ -313,7 +313,7 @@ int service_open(struct log *log, struct supervisor **out)
 		close_service(&service->supervisor);
 		return error;
 	}
-	look_at_history(service);
+	look_at_history(service, pause_most_ms);
 	/* Until a daemon has opened the store soundly, nobody has listened. */
 	service->supervisor.again = has_listener(&service->supervisor.held);
 	*out = &service->supervisor;
