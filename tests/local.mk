@@ -50,6 +50,7 @@ tests_libsupport_a_SOURCES = \
 	tests/support/command.c tests/support/command.h \
 	tests/support/daemon.c tests/support/daemon.h \
 	tests/support/expect.c tests/support/expect.h \
+	tests/support/fake_systemd.c tests/support/fake_systemd.h \
 	tests/support/fake_xen.c tests/support/fake_xen.h \
 	tests/support/model.c tests/support/model.h tests/support/model_release.c \
 	tests/support/random.c tests/support/random.h \
@@ -437,6 +438,12 @@ tests_integration_test_deadly_requests_LDADD = $(TEST_LIBS)
 PROTOCOL_TESTS += tests/integration/test_keeper
 tests_integration_test_keeper_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_integration_test_keeper_LDADD = $(TEST_LIBS)
+PROTOCOL_TESTS += tests/integration/test_keeper_dies
+tests_integration_test_keeper_dies_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_integration_test_keeper_dies_LDADD = $(TEST_LIBS)
+PROTOCOL_TESTS += tests/integration/test_systemd
+tests_integration_test_systemd_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_integration_test_systemd_LDADD = $(TEST_LIBS)
 tests_integration_test_rings_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_integration_test_rings_LDADD = $(TEST_LIBS)
 PROTOCOL_TESTS += tests/integration/test_live_update
