@@ -44,8 +44,6 @@ struct ledger_armed {
 struct ledger_update {
 	uint64_t connection; /* 0: none */
 	uint64_t at;
-	uint32_t acquitted; /* since then the old program has begun again without suspicion of what the new one died of */
-	uint32_t reserved;
 };
 
 /* What a start loads, one after the other, so that the next one knows of what it has died. */
@@ -88,8 +86,8 @@ struct ledger_header {
 	struct iovec receive_buffer;
 	struct iovec send_buffers[LEDGER_SEND_BUFFERS];
 	struct ledger_update update;
-	uint32_t death; /* the signal that the process has died of, where its handler could note it; else 0 */
-	uint32_t reserved;
+	uint32_t death;	    /* the signal that the process has died of, where its handler could note it; else 0 */
+	uint32_t acquitted; /* since the last update the old program has begun without suspicion of what the new one died of */
 	struct ledger_start start;
 };
 

@@ -85,13 +85,13 @@ static void acquit_requests(struct ledger *ledger)
 
 void ledger_acquit_all(struct ledger *ledger, bool once)
 {
-	struct ledger_update *update = &ledger->pool.header->update;
+	struct ledger_header *header = ledger->pool.header;
 
-	if (!ledger_has_header(ledger) || (once && update->acquitted))
+	if (!ledger_has_header(ledger) || (once && header->acquitted))
 		return;
 	loading_acquit(&ledger->loading);
 	ledger->acquits = true;
-	publish_u32(&update->acquitted, 1);
+	publish_u32(&header->acquitted, 1);
 }
 
 int ledger_recover(struct ledger *ledger, const unsigned char store_id[16], uint64_t last_tag,
@@ -145,7 +145,7 @@ void ledger_note_update(struct ledger *ledger, uint64_t connection_id, uint64_t 
 
 	publish_u64(&update->connection, 0);
 	publish_u64(&update->at, at);
-	publish_u32(&update->acquitted, 0);
+	publish_u32(&ledger->pool.header->acquitted, 0);
 	publish_u64(&update->connection, connection_id);
 }
 

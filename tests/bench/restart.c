@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * How long clients wait when the daemon dies. A daemon under its keeper, on the simulated Xen, with nodes, introduced domains
- * and watches, is killed again and again; a client asks meanwhile. The clock starts when the process is seen to be dead, as its
- * keeper sees it, and stops with the answer.
+ * How long clients wait when the daemon dies, or is updated. A daemon under its keeper, on the simulated Xen, with nodes,
+ * introduced domains and watches, is killed again and again; a client asks meanwhile. The clock starts when the process is seen
+ * to be dead, as its keeper sees it, and stops with the answer. With --update it is updated instead, to itself, while a client
+ * asks all the time: the longest that it waits for one answer is what counts.
  */
 #include <errno.h>
 #include <getopt.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -25,7 +28,7 @@
 enum { KILLS_MAX = 1000, SETTLE_NS = 300000000, FIRST_DOMAIN = 1 };
 
 static const char command[] = "env XENSIM=\"$SIM_DIRECTORY\" LD_PRELOAD=\"$TOP_BUILDDIR/tests/xensim/libxensim.so\" "
-			      "\"$LXENSTORED\" -N --restart-pause 0 --store \"$XENSTORED_RUNDIR/store.mdb\"";
+			      "\"$LXENSTORED\" -N --restart-pause 0 --update-trial 100 --store \"$XENSTORED_RUNDIR/store.mdb\"";
 
 struct size {
 	size_t nodes;
@@ -42,6 +45,7 @@ struct subject {
 	struct sim *sim;
 	struct link *link;
 	unsigned kills;
+	bool updates;					 /* instead */
 	int64_t noticed[KILLS_MAX], answered[KILLS_MAX]; /* nanoseconds: from the kill to the end, from there to the answer */
 	int64_t used[KILLS_MAX];			 /* of CPU time, by the next daemon up to then */
 };
@@ -147,6 +151,46 @@ static int measure_one(struct subject *subject, unsigned number)
 	return error;
 }
 
+/* A process that asks for an update; it ends once it has its answer. */
+static pid_t ask_for_update(const struct subject *subject)
+{
+	char payload[4096];
+	struct link *link;
+	pid_t child = fork();
+
+	if (child)
+		return child;
+	int len = snprintf(payload, sizeof(payload), "live-update%c-f%c%s", 0, 0, getenv("LXENSTORED")) + 1;
+	int error = link_open(subject->server.socket, &link);
+	if (!error)
+		error = link_call(link, MESSAGE_CONTROL, 0, payload, (size_t)len);
+	if (!error)
+		error = link_call(link, MESSAGE_CONTROL, 0, "live-update\0-s", sizeof("live-update\0-s"));
+	_exit(error ? EXIT_FAILURE : EXIT_SUCCESS);
+}
+
+static int measure_update(struct subject *subject, unsigned number)
+{
+	const struct timespec settle = {.tv_nsec = SETTLE_NS};
+	pid_t daemon = daemon_of(subject), child = ask_for_update(subject);
+	int status, error = 0;
+
+	if (child < 0 || !daemon)
+		return -ESRCH;
+	subject->answered[number] = 0;
+	while (!error && !waitpid(child, &status, WNOHANG)) {
+		int64_t begin = now(), used = cpu_time(daemon);
+		error = link_call(subject->link, MESSAGE_READ, 0, "/tool", sizeof("/tool"));
+		if (now() - begin <= subject->answered[number])
+			continue;
+		subject->answered[number] = now() - begin;
+		subject->used[number] = cpu_time(daemon) - used;
+	}
+	subject->noticed[number] = 0;
+	nanosleep(&settle, NULL);
+	return error || !status ? error : -EIO;
+}
+
 static int compare(const void *left, const void *right)
 {
 	const int64_t *a = left, *b = right;
@@ -180,7 +224,7 @@ static int measure(struct subject *subject, const struct size *size, const char 
 	if (!error)
 		error = fill(subject, size);
 	for (unsigned i = 0; i < subject->kills && !error; i++)
-		error = measure_one(subject, i);
+		error = subject->updates ? measure_update(subject, i) : measure_one(subject, i);
 	if (!error)
 		report(subject, size);
 	link_close(subject->link);
@@ -204,10 +248,13 @@ static void measure_all(struct subject *subject, const struct size *one, const c
 
 int main(int argc, char **argv)
 {
-	static const struct option options[] = {
-	    {"kills", required_argument, NULL, 'k'},   {"dir", required_argument, NULL, 'd'},
-	    {"nodes", required_argument, NULL, 'n'},   {"domains", required_argument, NULL, 'g'},
-	    {"watches", required_argument, NULL, 'w'}, {NULL, 0, NULL, 0}};
+	static const struct option options[] = {{"kills", required_argument, NULL, 'k'},
+						{"dir", required_argument, NULL, 'd'},
+						{"nodes", required_argument, NULL, 'n'},
+						{"domains", required_argument, NULL, 'g'},
+						{"watches", required_argument, NULL, 'w'},
+						{"update", no_argument, NULL, 'u'},
+						{NULL, 0, NULL, 0}};
 	static struct subject subject = {.kills = 10};
 	struct size one = {.domains = 1};
 	const char *parent = "/dev/shm";
@@ -223,13 +270,15 @@ int main(int argc, char **argv)
 			one.nodes = number;
 		else if (option == 'g')
 			one.domains = number;
+		else if (option == 'u')
+			subject.updates = true;
 		else if (option == 'w')
 			one.watches = number;
 		else
 			error = -EINVAL;
 	}
 	if (error || !subject.kills || subject.kills > KILLS_MAX) {
-		fprintf(stderr, "usage: restart [--kills N] [--dir DIR] [--nodes N [--domains N] [--watches N]]\n");
+		fprintf(stderr, "usage: restart [--update] [--kills N] [--dir DIR] [--nodes N [--domains N] [--watches N]]\n");
 		return EXIT_FAILURE;
 	}
 	measure_all(&subject, &one, parent, &error);
