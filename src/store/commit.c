@@ -126,7 +126,9 @@ static int check_quotas(struct ending *ending)
 static int check(struct ending *ending)
 {
 	struct transaction_entry *entry, *next;
-	int result = ending->transaction->doomed ? STATUS_EAGAIN : 0;
+	const struct transaction *transaction = ending->transaction;
+	bool may_conflict = transaction->unobserved && store_last_change(ending->store) > transaction->start_generation;
+	int result = transaction->doomed || may_conflict ? STATUS_EAGAIN : 0;
 
 	HASH_ITER (hh, ending->transaction->entries, entry, next) {
 		if (!result)

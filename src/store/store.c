@@ -117,7 +117,8 @@ void store_abort(struct store *store)
 	store->generation_promised = store->generation_reserved;
 	recent_forget_all(store->recent);
 	if (store->tombstones)
-		tombstones_undo(store->tombstones, store->generation_committed);
+		tombstones_undo(store->tombstones, store->generation_ended);
+	store->generation_ended = store->generation;
 }
 
 /* *out: pages of the records. MDB_MAP_FULL: more than before, and more than there may be. */
@@ -145,6 +146,11 @@ uint64_t store_last_commit(const struct store *store)
 	return mdb_env_info(store->env, &info) ? 0 : info.me_last_txnid;
 }
 
+uint64_t store_last_change(const struct store *store)
+{
+	return store->generation > store->generation_ended ? store->generation : store->generation_changed;
+}
+
 int store_commit(struct store *store)
 {
 	int fault = store->fault;
@@ -166,7 +172,8 @@ int store_commit(struct store *store)
 	}
 	store->dirty = false;
 	store->generation_reserved = store->generation_promised;
-	store->generation_committed = store->generation;
+	store->generation_changed = store_last_change(store);
+	store->generation_ended = store->generation;
 	store->record_pages = record_pages;
 	store->commits++;
 	snapshots_expire(store);
@@ -266,7 +273,8 @@ static int load(struct store *store, const char *boot_id)
 	if (code || record.mv_size != sizeof(store->generation))
 		return -EIO;
 	memcpy(&store->generation, record.mv_data, sizeof(store->generation));
-	store->generation_reserved = store->generation_promised = store->generation_committed = store->generation;
+	store->generation_reserved = store->generation_promised = store->generation;
+	store->generation_ended = store->generation_changed = store->generation;
 	count_pages(store, txn, &store->record_pages);
 	return 0;
 }

@@ -48,13 +48,14 @@ struct store {
 	bool dirty;	       /* `write` holds a change */
 	int fault;	       /* sticky: first fault of `write`; it can only be aborted then */
 
-	uint64_t generation;	       /* last one given out */
-	uint64_t generation_committed; /* last one when the last turn was committed */
-	uint64_t generation_reserved;  /* up to here the committed store says they may have been given out */
-	uint64_t generation_promised;  /* the same with the turn's changes */
-	uint64_t commits;	       /* of this process */
-	uint64_t record_pages;	       /* that the committed records take */
-	uint64_t *most_owned;	       /* by domid: the most nodes that it has owned, as far as this process knows */
+	uint64_t generation;	      /* last one given out */
+	uint64_t generation_ended;    /* last one when the last turn ended */
+	uint64_t generation_changed;  /* last one of a committed change, as far as is known; else of those that may be */
+	uint64_t generation_reserved; /* up to here the committed store says they may have been given out */
+	uint64_t generation_promised; /* the same with the turn's changes */
+	uint64_t commits;	      /* of this process */
+	uint64_t record_pages;	      /* that the committed records take */
+	uint64_t *most_owned;	      /* by domid: the most nodes that it has owned, as far as this process knows */
 
 	struct listing *listings[STORE_LISTINGS]; /* most recently used first */
 	struct snapshot *snapshots;		  /* oldest first */
@@ -89,6 +90,12 @@ uint64_t store_tag(const struct store *store);
 
 /* Id of the last transaction that was committed. */
 uint64_t store_last_commit(const struct store *store);
+
+/*
+ * The generation of the last change of a node, this turn's included. After a start it is not known, and not too low, until
+ * somebody who does sets store->generation_changed.
+ */
+uint64_t store_last_change(const struct store *store);
 
 /* Ends the turn's changes. Commit: 0, or the fault (nothing of the turn is in the store then). Both leave no write transaction.
  */

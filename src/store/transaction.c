@@ -53,8 +53,7 @@ struct transaction_entry *transaction_entry(const struct transaction *transactio
 	return entry;
 }
 
-/* Charges `more` bytes, with `less` given back. STATUS_ENOMEM: they are too many. */
-static int pay(struct transaction *transaction, size_t more, size_t less)
+int transaction_pay(struct transaction *transaction, size_t more, size_t less)
 {
 	if (!charge_set(&transaction->memory, transaction->memory.amount + more - less, transaction->memory_limit))
 		return 0;
@@ -67,7 +66,7 @@ static void give_back(struct transaction *transaction, size_t size)
 	charge_force(&transaction->memory, transaction->memory.amount - size);
 }
 
-static int refuse_entry(struct transaction *transaction)
+int transaction_refuse_entry(struct transaction *transaction)
 {
 	transaction->limit_reached = TREE_LIMIT_TRANSACTION_NODES;
 	return STATUS_ENOSPC;
@@ -76,16 +75,6 @@ static int refuse_entry(struct transaction *transaction)
 size_t transaction_size(const struct transaction *transaction)
 {
 	return HASH_COUNT(transaction->entries);
-}
-
-int transaction_reserve(struct transaction *transaction, const struct path *path, size_t top_len, size_t limit)
-{
-	struct path ancestor = *path;
-	size_t n = HASH_COUNT(transaction->entries);
-
-	for (; limit && ancestor.len >= top_len; ancestor.len = path_parent_len(&ancestor))
-		n += !transaction_entry(transaction, &ancestor);
-	return limit && n > limit ? refuse_entry(transaction) : 0;
 }
 
 static size_t entry_size(const struct path *path)
@@ -112,15 +101,14 @@ static struct transaction_entry *entry_new(struct transaction *transaction, cons
 	return entry;
 }
 
-/* The entry for `path`, made if there is none. */
-static int entry_need(struct transaction *transaction, const struct path *path, size_t limit, struct transaction_entry **out)
+int transaction_entry_need(struct transaction *transaction, const struct path *path, size_t limit, struct transaction_entry **out)
 {
 	*out = transaction_entry(transaction, path);
 	if (*out)
 		return 0;
 	if (limit && HASH_COUNT(transaction->entries) >= limit)
-		return refuse_entry(transaction);
-	int result = pay(transaction, entry_size(path), 0);
+		return transaction_refuse_entry(transaction);
+	int result = transaction_pay(transaction, entry_size(path), 0);
 	if (result)
 		return result;
 	*out = entry_new(transaction, path);
@@ -168,24 +156,66 @@ bool transaction_clears(const struct transaction *transaction, const struct path
 
 /* ---- life ---- */
 
-int transaction_start(struct store *store, const struct caller *caller, struct transaction **out)
+/* One that reads the newest state. */
+static struct transaction *transaction_new(struct store *store, const struct caller *caller)
 {
 	struct transaction *transaction = calloc(1, sizeof(*transaction));
 
 	if (!transaction)
-		return -ENOMEM;
+		return NULL;
 	transaction->store = store;
 	transaction->caller = *caller;
 	transaction->start_generation = store->generation;
 	transaction->memory_limit = UINT64_MAX;
-	int error = snapshot_take(store, transaction, &transaction->snapshot);
-	if (error) {
-		free(transaction);
-		return error;
-	}
 	DL_APPEND2(store->transactions, transaction, previous, next);
-	*out = transaction;
-	return 0;
+	return transaction;
+}
+
+int transaction_start(struct store *store, const struct caller *caller, struct transaction **out)
+{
+	struct transaction *transaction = transaction_new(store, caller);
+
+	if (!transaction)
+		return -ENOMEM;
+	int error = snapshot_take(store, transaction, &transaction->snapshot);
+	if (error)
+		transaction_free(transaction);
+	else
+		*out = transaction;
+	return error;
+}
+
+/* What was said to have changed since the start of one that has been restored; also of what nothing tells any more. */
+static void take_up_late(struct transaction *transaction)
+{
+	struct store *store = transaction->store;
+
+	tombstones_forget(store->tombstones, store->generation);
+	transaction->doomed = transaction->doomed || transaction->unobserved;
+}
+
+int transaction_restore(struct store *store, const struct caller *caller, const void *bytes, size_t len, bool observations_hold,
+			struct transaction **out)
+{
+	struct transaction *transaction = transaction_new(store, caller);
+
+	if (!transaction)
+		return -ENOMEM;
+	int result = overlay_read(transaction, bytes, len);
+	if (result > 0)
+		result = result == STATUS_ENOMEM ? -ENOMEM : result;
+	transaction->unobserved = transaction->unobserved || !observations_hold;
+	if (!result && store_last_change(store) > transaction->start_generation) {
+		take_up_late(transaction);
+	} else if (!result) {
+		transaction->start_generation = store->generation; /* it has jumped, and nothing but that */
+		result = snapshot_take(store, transaction, &transaction->snapshot);
+	}
+	if (result)
+		transaction_free(transaction);
+	else
+		*out = transaction;
+	return result;
 }
 
 void transaction_free(struct transaction *transaction)
@@ -205,20 +235,27 @@ void transaction_free(struct transaction *transaction)
 	}
 	charge_free(&transaction->number);
 	charge_free(&transaction->memory);
+	charge_free(&transaction->recorded);
 	free(transaction);
 }
 
-static bool names(const struct transaction *transaction, uint16_t domid)
+bool transaction_names(const struct transaction *transaction, bool (*is_meant)(const void *context, uint16_t domid),
+		       const void *context)
 {
 	const struct transaction_entry *entry, *next;
 
 	HASH_ITER (hh, transaction->entries, entry, next) {
 		for (size_t i = 0; i < entry->n_permissions && (entry->present || entry->has_permissions); i++) {
-			if (entry->permissions[i].domid == domid)
+			if (is_meant(context, entry->permissions[i].domid))
 				return true;
 		}
 	}
 	return false;
+}
+
+static bool is_this(const void *context, uint16_t domid)
+{
+	return *(const uint16_t *)context == domid;
 }
 
 void transactions_release(struct store *store, uint16_t domid)
@@ -227,7 +264,7 @@ void transactions_release(struct store *store, uint16_t domid)
 
 	DL_FOREACH2 (store->transactions, transaction, next) {
 		if (!transaction->doomed && !transaction->ended && transaction->changed)
-			transaction->doomed = names(transaction, domid);
+			transaction->doomed = transaction_names(transaction, is_this, &domid);
 	}
 }
 
@@ -325,7 +362,7 @@ int transaction_observe(struct transaction *transaction, const struct path *path
 		doom(transaction, since);
 	if (entry && (entry->observed & kinds) == kinds)
 		return 0;
-	int result = entry_need(transaction, path, limit, &entry);
+	int result = transaction_entry_need(transaction, path, limit, &entry);
 	if (result)
 		return result;
 	kinds &= ~entry->observed;
@@ -341,8 +378,7 @@ int transaction_observe(struct transaction *transaction, const struct path *path
 	return 0;
 }
 
-/* From now on it matters that nobody else made this implied parent. */
-static void insist_on_absence(struct transaction *transaction, struct transaction_entry *entry)
+void transaction_insist_on_absence(struct transaction *transaction, struct transaction_entry *entry)
 {
 	if (entry->present && entry->ensured && !transaction_clears(transaction, &entry->path))
 		entry->observed |= OBSERVE_ABSENCE;
@@ -357,7 +393,7 @@ void transaction_show(struct transaction *transaction, const struct path *path)
 		struct transaction_entry *entry = transaction_entry(transaction, &ancestor);
 		if (!entry || !entry->present)
 			return;
-		insist_on_absence(transaction, entry);
+		transaction_insist_on_absence(transaction, entry);
 	}
 }
 
@@ -478,144 +514,6 @@ int transaction_list(struct transaction *transaction, const struct path *path, s
 	buffer_deinit(&buffer);
 	*generation = private_generation(transaction, serial, listing);
 	return result;
-}
-
-/* ---- changing ---- */
-
-static void mark_changed(struct transaction *transaction, struct transaction_entry *entry)
-{
-	if (!entry->changed)
-		DL_APPEND2(transaction->changed, entry, changed_previous, changed_next);
-	entry->changed = true;
-}
-
-/* Puts a copy of `bytes` in the place of *what, which had *what_len. */
-static int replace(struct transaction *transaction, void **what, size_t *what_len, const void *bytes, size_t len)
-{
-	int result = pay(transaction, len, *what_len);
-	void *copy = result ? NULL : malloc(len ? len : 1);
-
-	if (result)
-		return result;
-	if (!copy) {
-		charge_force(&transaction->memory, transaction->memory.amount - len + *what_len);
-		return STATUS_ENOMEM;
-	}
-	if (len)
-		memcpy(copy, bytes, len);
-	free(*what);
-	*what = copy;
-	*what_len = len;
-	return 0;
-}
-
-static int replace_permissions(struct transaction *transaction, struct transaction_entry *entry,
-			       const struct permission *permissions, size_t n)
-{
-	void *what = entry->permissions;
-	size_t what_len = entry->n_permissions * sizeof(*permissions);
-	int result = replace(transaction, &what, &what_len, permissions, n * sizeof(*permissions));
-
-	entry->permissions = what;
-	entry->n_permissions = what_len / sizeof(*permissions);
-	return result;
-}
-
-int transaction_write(struct transaction *transaction, const struct path *path, const void *value, size_t len, size_t limit)
-{
-	struct transaction_entry *entry;
-	int result = entry_need(transaction, path, limit, &entry);
-
-	if (!result)
-		result = replace(transaction, &entry->value, &entry->value_len, value, len);
-	if (result)
-		return result;
-	entry->has_value = true;
-	mark_changed(transaction, entry);
-	return 0;
-}
-
-int transaction_set_permissions(struct transaction *transaction, const struct path *path, const struct permission *permissions,
-				size_t n, size_t limit)
-{
-	struct transaction_entry *entry;
-	int result = entry_need(transaction, path, limit, &entry);
-
-	if (!result)
-		result = replace_permissions(transaction, entry, permissions, n);
-	if (result)
-		return result;
-	entry->has_permissions = true;
-	mark_changed(transaction, entry);
-	return 0;
-}
-
-int transaction_create(struct transaction *transaction, const struct path *path, const struct permission *permissions, size_t n,
-		       const void *value, size_t len, bool implied, size_t limit)
-{
-	struct transaction_entry *entry = transaction_entry(transaction, path);
-
-	/* In validated mode a parent may have gone from the state, and what was made below it is still here. */
-	if (entry && entry->present)
-		return 0;
-	int result = entry_need(transaction, path, limit, &entry);
-	if (!result)
-		result = replace(transaction, &entry->value, &entry->value_len, value, len);
-	if (!result)
-		result = replace_permissions(transaction, entry, permissions, n);
-	if (result)
-		return result;
-	entry->present = true;
-	if (implied && !transaction_clears(transaction, path))
-		entry->ensured = true;
-	DL_APPEND2(transaction->created, entry, created_previous, created_next);
-	transaction->n_created++;
-	entry->list_serial = ++transaction->list_serial;
-	if (!implied)
-		mark_changed(transaction, entry);
-	return 0;
-}
-
-/* What the transaction had made at or below a removed path is gone. */
-static void forget_changes(struct transaction *transaction, struct transaction_entry *entry)
-{
-	if (entry->present) {
-		DL_DELETE2(transaction->created, entry, created_previous, created_next);
-		transaction->n_created--;
-	}
-	entry->present = entry->has_value = entry->has_permissions = false;
-}
-
-void transaction_take_back(struct transaction *transaction, size_t n_created)
-{
-	while (transaction->n_created > n_created) {
-		struct transaction_entry *newest = transaction->created->created_previous;
-		forget_changes(transaction, newest);
-		if (!transaction_clears(transaction, &newest->path))
-			newest->ensured = false;
-	}
-}
-
-int transaction_remove(struct transaction *transaction, const struct path *path, size_t limit)
-{
-	struct transaction_entry *entry, *next, *top;
-	int result = entry_need(transaction, path, limit, &top);
-
-	if (result)
-		return result;
-	insist_on_absence(transaction, top);
-	HASH_ITER (hh, transaction->entries, entry, next) {
-		if (path_is_below_or_equal(&entry->path, path))
-			forget_changes(transaction, entry);
-	}
-	if (!top->cleared) {
-		top->cleared = true;
-		DL_APPEND2(transaction->cleared, top, cleared_previous, cleared_next);
-		transaction->n_cleared++;
-	}
-	top->list_serial = ++transaction->list_serial;
-	mark_changed(transaction, top);
-	return 0;
 }
 
 int transaction_check_owned(struct transaction *transaction, size_t n_new, uint64_t nodes)

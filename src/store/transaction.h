@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "base/budget.h"
+#include "base/buffer.h"
 #include "store/changes.h"
 #include "store/node.h"
 #include "store/store.h"
@@ -17,8 +18,20 @@
  * (doc/transactions.md). It reads a snapshot; once that is given up (snapshot.h) it is in validated mode: it reads the newest
  * state, and what it would observe there and is newer than its start dooms it.
  */
+struct transaction;
 struct transaction_entry;
 struct tree_limits;
+
+/*
+ * Who keeps a record of what transactions change, where it outlives the process. Each operation that changes an overlay first
+ * puts its record in `change`, asks whether that can be kept, and then cannot fail for want of room there; if it fails
+ * nevertheless, `change` is empty again. `change` is emptied by the caller, before each operation.
+ */
+struct transaction_recorder {
+	struct buffer change;
+	/* `len` bytes more are to be kept. STATUS_ENOSPC, STATUS_ENOMEM: they cannot, and the operation is refused so. */
+	int (*reserve)(struct transaction *transaction, size_t len);
+};
 
 /* The limits that an operation on nodes may reach. */
 enum tree_limit {
@@ -37,14 +50,18 @@ struct transaction {
 	struct caller caller;
 	struct snapshot *snapshot; /* NULL: validated mode */
 	uint64_t start_generation;
-	bool doomed;		      /* will end in EAGAIN */
+	bool doomed;	 /* will end in EAGAIN */
+	bool unobserved; /* what it observed before a death is not known: it ends in EAGAIN if anything has changed */
 	uint64_t conflict_generation; /* of the change that dooms it or that its end has failed for; 0: not known */
 	enum tree_limit
 	    limit_reached; /* why the last of its requests was refused with STATUS_ENOSPC or STATUS_ENOMEM, if it was */
 	struct charge number,
-	    memory;	       /* for the caller of transaction_start to set; memory: bytes of what it observes and changes */
-	uint64_t memory_limit; /* of the budget of `memory` */
-	bool ended;	       /* by a commit that is not yet valid; see transaction_commit */
+	    memory,   /* for the caller of transaction_start to set; memory: bytes of what it observes and changes; */
+	    recorded; /* of its record */
+	struct transaction_recorder *recorder; /* NULL: nobody keeps one; for the caller, who owns it, as is the next: */
+	uint32_t record;		       /* where it is */
+	uint64_t memory_limit;		       /* of the budget of `memory` */
+	bool ended;			       /* by a commit that is not yet valid; see transaction_commit */
 
 	struct transaction_entry *entries; /* hash by path: what is observed or overlaid */
 	struct transaction_entry *created; /* present in the overlay only, in the order of creation */
@@ -63,6 +80,25 @@ struct transaction {
  * transaction_free. */
 int transaction_start(struct store *store, const struct caller *caller, struct transaction **out);
 void transaction_free(struct transaction *transaction); /* accepts NULL; what it changed is forgotten */
+
+/*
+ * Adds to `out` all that makes up the transaction: what it has changed and, if asked for, observed. Whatever the recorder gets
+ * later may be appended to that. Fails as the buffer does.
+ */
+void transaction_save(const struct transaction *transaction, bool observations, struct buffer *out);
+
+/*
+ * Begins one from such bytes, in another process on the same store whose turn has changed nothing. Its overlay is what it was;
+ * nobody is charged. `observations_hold`: it has observed nothing since it was saved. If that is not so, or they were not saved,
+ * it is doomed unless nothing has changed since its start, and will be unless nothing does. If nothing has changed it reads a
+ * snapshot, else the newest state. STATUS_EINVAL: these are no such bytes; -ENOMEM, -EIO.
+ */
+int transaction_restore(struct store *store, const struct caller *caller, const void *bytes, size_t len, bool observations_hold,
+			struct transaction **out);
+
+/* Do its changes name a domain, as owner or in an entry, that the function says yes to? */
+bool transaction_names(const struct transaction *transaction, bool (*is_meant)(const void *context, uint16_t domid),
+		       const void *context);
 
 /*
  * A domain is no more. What open transactions would give to it, or let it do, must not come to the next one of its number: those
@@ -117,24 +153,18 @@ size_t transaction_size(const struct transaction *transaction);
  */
 int transaction_check_owned(struct transaction *transaction, size_t n_new, uint64_t nodes);
 
-/*
- * STATUS_ENOSPC if entries for `path` and those above it down to `top_len` bytes would exceed `limit` (0: none): so that an
- * operation fails before its first change.
- */
-int transaction_reserve(struct transaction *transaction, const struct path *path, size_t top_len, size_t limit);
-
 /* Changes of the overlay; the node is there (write, set_permissions, remove) or is not but its parent is (create). */
 int transaction_write(struct transaction *transaction, const struct path *path, const void *value, size_t len, size_t limit);
 int transaction_set_permissions(struct transaction *transaction, const struct path *path, const struct permission *permissions,
 				size_t n, size_t limit);
 int transaction_remove(struct transaction *transaction, const struct path *path, size_t limit);
 
-/* `implied`: a parent that a deeper creation needs; no event, and it need not be missing at END. */
-int transaction_create(struct transaction *transaction, const struct path *path, const struct permission *permissions, size_t n,
-		       const void *value, size_t len, bool implied, size_t limit);
-
-/* Takes the newest creations back, until `n_created` are left: an operation that fails half-way leaves nothing. */
-void transaction_take_back(struct transaction *transaction, size_t n_created);
+/*
+ * Makes the node, and the parents that it needs, from the one of `top_len` bytes on: these get no event, and need not be missing
+ * at END. Fails before the first change, or takes back what it has done.
+ */
+int transaction_create(struct transaction *transaction, const struct path *path, size_t top_len,
+		       const struct permission_list *permissions, const void *value, size_t len, size_t limit);
 
 /*
  * TRANSACTION_END T: checks the observations against the state of the turn and carries the changes over into it.

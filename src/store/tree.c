@@ -231,15 +231,6 @@ static int check_nodes(struct tree *tree, size_t n)
 	return owned + n > tree->limits->nodes ? refuse(tree, TREE_LIMIT_NODES) : 0;
 }
 
-static int create_one(struct tree *tree, const struct path *path, const struct permission_list *permissions, const void *value,
-		      size_t value_len, bool implied)
-{
-	if (tree->transaction)
-		return transaction_create(tree->transaction, path, permissions->entries, permissions->n, value, value_len,
-					  implied, transaction_limit(tree));
-	return node_create(tree->store, path, permissions->entries, permissions->n, value, value_len);
-}
-
 /* Makes the node and its missing parents, which inherit from the nearest that exists; the unprivileged own what they create. */
 static int create(struct tree *tree, const struct path *path, const struct gap *gap, const void *value, size_t value_len)
 {
@@ -256,25 +247,21 @@ static int create(struct tree *tree, const struct path *path, const struct gap *
 	for (size_t i = gap->ancestor.len > 1 ? gap->ancestor.len : 0; i < path->len; i++)
 		n_new += path->text[i] == '/';
 	int result = check_nodes(tree, n_new);
-	if (!result && tree->transaction)
-		result = transaction_reserve(tree->transaction, path, gap->top.len, transaction_limit(tree));
-	if (!result)
-		result = note_change(tree, path, inherited.entries, inherited.n, &change);
 	if (result)
 		return result;
-	if (!tree->transaction)
-		changes_append(&tree->changes, change);
-	size_t n_created = tree->transaction ? tree->transaction->n_created : 0;
+	if (tree->transaction)
+		return transaction_create(tree->transaction, path, gap->top.len, &inherited, value, value_len,
+					  transaction_limit(tree));
+	result = note_change(tree, path, inherited.entries, inherited.n, &change);
+	if (result)
+		return result;
+	changes_append(&tree->changes, change);
 	for (size_t end = gap->top.len; end < path->len && !result; end++) {
 		struct path parent = {path->text, end};
 		if (path->text[end] == '/')
-			result = create_one(tree, &parent, &inherited, "", 0, true);
+			result = node_create(tree->store, &parent, inherited.entries, inherited.n, "", 0);
 	}
-	if (!result)
-		result = create_one(tree, path, &inherited, value, value_len, false);
-	if (result && tree->transaction)
-		transaction_take_back(tree->transaction, n_created);
-	return result;
+	return result ? result : node_create(tree->store, path, inherited.entries, inherited.n, value, value_len);
 }
 
 int tree_write(struct tree *tree, const struct path *path, const void *value, size_t value_len)
