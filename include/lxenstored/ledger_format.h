@@ -42,7 +42,7 @@ struct ledger_armed {
 
 /* A live update that has been asked for and is not answered: the request that begins at this offset of the connection's input. */
 struct ledger_update {
-	uint64_t connection; /* 0: none */
+	uint64_t connection; /* its id + 1; 0: none */
 	uint64_t at;
 };
 

@@ -146,7 +146,7 @@ void ledger_note_update(struct ledger *ledger, uint64_t connection_id, uint64_t 
 	publish_u64(&update->connection, 0);
 	publish_u64(&update->at, at);
 	publish_u32(&ledger->pool.header->acquitted, 0);
-	publish_u64(&update->connection, connection_id);
+	publish_u64(&update->connection, connection_id + 1); /* domain 0's ring is connection 0 */
 }
 
 bool ledger_owes_update(struct ledger *ledger, uint64_t *connection_id, uint64_t *at)
@@ -154,11 +154,11 @@ bool ledger_owes_update(struct ledger *ledger, uint64_t *connection_id, uint64_t
 	const struct pool *pool = &ledger->pool;
 	const struct ledger_update *update = &pool->header->update;
 
-	*connection_id = update->connection;
+	*connection_id = update->connection - 1;
 	*at = update->at;
 	for (uint32_t i = 0; i < pool->slots_touched && update->connection; i++) {
 		const struct ledger_slot *slot = &pool->slots[i];
-		if (slot->state == LEDGER_CONNECTED && slot->connection_id == update->connection && slot->done == update->at &&
+		if (slot->state == LEDGER_CONNECTED && slot->connection_id == *connection_id && slot->done == update->at &&
 		    slot->in_pos > update->at)
 			return true;
 	}

@@ -579,6 +579,29 @@ START_TEST(an_update_is_owed_until_its_request_is_answered)
 }
 END_TEST
 
+/* Connection 0 is the ring of domain 0, over whose kernel xenstore-control may speak. */
+START_TEST(an_update_may_be_owed_to_connection_0)
+{
+	static const struct iovec answer = {(char *)(uintptr_t)"answer", 6};
+	struct ledger_connection connection;
+	struct mmsghdr *call;
+	uint64_t id, at;
+
+	ck_assert_int_eq(ledger_connect(ledger, 0, &connection), 0);
+	ck_assert(!ledger_owes_update(ledger, &id, &at));
+	ck_assert_int_eq(ledger_receive_begin(&connection, &call), 0);
+	call->msg_len = 1;
+	ledger_receive_end(&connection, true);
+	ledger_note_update(ledger, 0, 0);
+	ck_assert(ledger_owes_update(ledger, &id, &at));
+	ck_assert_uint_eq(id | at, 0);
+	ledger_ran(&connection, 1);
+	ck_assert_int_eq(ledger_append_reply(&connection, 0, &answer, 1), 0);
+	ck_assert(!ledger_owes_update(ledger, &id, &at));
+	ledger_disconnect(&connection);
+}
+END_TEST
+
 START_TEST(nothing_is_put_down_to_a_request_that_is_answered)
 {
 	struct expected *one = &expected[0];
@@ -691,6 +714,7 @@ int main(void)
 	tcase_add_test(cases, no_request_is_condemned_by_another_program);
 	tcase_add_test(cases, the_old_program_acquits_once_only);
 	tcase_add_test(cases, an_update_is_owed_until_its_request_is_answered);
+	tcase_add_test(cases, an_update_may_be_owed_to_connection_0);
 	tcase_add_test(cases, deaths_of_another_request_do_not_count);
 	tcase_add_test(cases, nothing_is_put_down_to_a_request_that_is_answered);
 	tcase_add_test(cases, a_death_between_two_requests_is_put_down_to_none);
