@@ -13,7 +13,7 @@
 #include "support/suite.h"
 
 enum {
-	RUNS = DAEMON_IS_SANITIZED ? 6 : 30,
+	RUNS = DAEMON_IS_SANITIZED ? 6 : 25,
 	STEPS = 16, /* powers of two */
 	TEST_SECONDS = 600
 };
@@ -40,8 +40,9 @@ static void play(struct kill_run *run)
 
 static const struct setting {
 	const char *mode;
-	bool held;
-} settings[] = {{"plain", true}, {"plain", false}, {"map", true}, {"map", false}};
+	bool held, updated;
+} settings[] = {
+    {"plain", true, false}, {"plain", false, false}, {"map", true, false}, {"map", false, false}, {"plain", true, true}};
 
 static struct kill_point some_point(uint32_t calls)
 {
@@ -62,7 +63,7 @@ static struct kill_point some_point(uint32_t calls)
 START_TEST(whenever_it_dies_nothing_is_lost_and_nothing_comes_twice)
 {
 	const struct setting *setting = &settings[_i];
-	struct kill_run run = {.mode = setting->mode, .held = setting->held, .seed = 1};
+	struct kill_run run = {.mode = setting->mode, .held = setting->held, .updated = setting->updated, .seed = 1};
 	const char *text = getenv("KILLS");
 	int runs = text && atoi(text) < RUNS ? atoi(text) : RUNS;
 	unsigned deaths = 0;

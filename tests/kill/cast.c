@@ -223,7 +223,7 @@ static void repeat_transaction(struct cast *cast, struct party *party, unsigned 
 static bool receive_in_transaction(struct cast *cast, struct party *party, const struct asked *asked,
 				   const struct message_header *header, const char *payload)
 {
-	bool may_be_lost = cast->deaths != party->deaths_before;
+	bool may_be_lost = cast->deaths != party->deaths_before || (cast->update_phase && cast->update_phase == cast->phase);
 	bool is_lost = header->type == MESSAGE_ERROR && may_be_lost &&
 		       (!strcmp(payload, "ENOENT") || (asked->is_end && !strcmp(payload, "EAGAIN")));
 
@@ -262,9 +262,10 @@ static void receive_answer(struct cast *cast, struct party *party, const struct 
 		return;
 	}
 	cast->requests++;
+	bool may_differ = asked->is_control && cast->deaths != party->deaths_before && header->type == asked->type;
 	if (asked->first_of && receive_in_transaction(cast, party, asked, header, payload))
 		return;
-	if (!is_answer(asked, header, payload)) {
+	if (!is_answer(asked, header, payload) && !may_differ) {
 		note_wrong_answer(cast, party, asked, header, payload);
 		return;
 	}

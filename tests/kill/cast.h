@@ -35,6 +35,7 @@ struct asked {
 	size_t answer_len;
 	unsigned first_of; /* transaction: number of its TRANSACTION_START; 0: outside */
 	bool is_end;	   /* of it */
+	bool is_control;   /* what it is answered may be something else if the daemon dies meanwhile */
 	uint32_t id;
 	uint64_t end;	    /* offset behind it in what the party sends; 0: not sent so far */
 	struct nodes after; /* the party's part of the tree once it is done */
@@ -78,7 +79,7 @@ struct party {
 	uint32_t last_id;
 	uint32_t transaction;
 	bool transaction_lost;
-	uint64_t deaths_before; /* of the transaction's start */
+	uint64_t deaths_before; /* the transaction's start, or the first of several CONTROL */
 
 	unsigned char out[CAST_OUT];
 	size_t out_begin, out_end;
@@ -99,15 +100,16 @@ struct cast_watch {
 
 struct cast {
 	struct sim *sim;
-	const char *socket; /* path */
-	bool held;	    /* sockets outlive the daemon */
+	const char *socket;  /* path */
+	const char *program; /* that live updates are made to */
+	bool held;	     /* sockets outlive the daemon */
 	struct party parties[CAST_MAX];
 	size_t n;
 	struct told_queue told[CAST_MAX][CAST_MAX]; /* of whom, because of whom */
 	struct nodes tree;
 	struct cast_watch watches[CAST_WATCHES];
 	size_t n_watches;
-	unsigned phase;
+	unsigned phase, update_phase; /* that of the live update */
 	uint64_t deaths;
 	struct nodes file; /* of the daemon that died last */
 	bool has_file;

@@ -27,6 +27,9 @@ static void write_request(struct cast *cast, struct party *party)
 	struct message_header header = {asked->type, ++party->last_id, is_in_transaction ? party->transaction : 0,
 					(uint32_t)asked->len};
 
+	const struct asked *before = party->next > 1 ? asked - 1 : NULL;
+	if (asked->is_control && !(before && before->is_control))
+		party->deaths_before = cast->deaths;
 	if (asked->first_of == party->next) {
 		party->deaths_before = cast->deaths;
 		party->transaction_lost = false;

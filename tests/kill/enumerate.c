@@ -31,13 +31,13 @@ struct enumeration {
 
 static void help(void)
 {
-	fputs("Usage: enumerate [-m plain|map] [-n] [-p K/N] [-s SEED] [-x PROGRAM] [-d DIRECTORY] WHAT\n"
+	fputs("Usage: enumerate [-m plain|map] [-n] [-u] [-p K/N] [-s SEED] [-x PROGRAM] [-d DIRECTORY] WHAT\n"
 	      "  calls           dies when it enters each system call\n"
 	      "  moments         and at the end of each, and behind each instruction that changes what outlives it\n"
 	      "  twice COUNT     dies at so many of these, spread over the story, and again at each call of the start after it\n"
 	      "  moments-twice COUNT   the same, and again at each moment of the start\n"
 	      "  one WHEN[,WHEN] one run; WHEN is e7 (entry of call 7) or a7:30 (30 instructions behind its end)\n"
-	      "  -n: nobody holds the sockets; -p: only each N-th run, from the K-th on\n",
+	      "  -n: nobody holds the sockets; -u: with a live update; -p: only each N-th run, from the K-th on\n",
 	      stderr);
 	exit(2);
 }
@@ -49,8 +49,9 @@ static void tell_progress(struct enumeration *all, bool is_last)
 	if (!is_last && now - all->told < PROGRESS_SECONDS)
 		return;
 	all->told = now;
-	printf("# %s, %s, %s: %lu of %lu runs, %lu wrong, %ld s\n", all->what, all->run.mode, all->run.held ? "held" : "not held",
-	       all->runs, (all->wanted + all->parts - 1) / all->parts, all->wrong, (long)(now - all->begun));
+	printf("# %s, %s, %s: %lu of %lu runs, %lu wrong, %ld s\n", all->what, all->run.mode,
+	       all->run.held ? (all->run.updated ? "held, updated" : "held") : "not held", all->runs,
+	       (all->wanted + all->parts - 1) / all->parts, all->wrong, (long)(now - all->begun));
 	fflush(stdout);
 }
 
@@ -204,13 +205,16 @@ int main(int argc, char **argv)
 	struct enumeration all = {.run = {.mode = "plain", .held = true, .seed = 1}, .directory = "/dev/shm", .parts = 1};
 	int option;
 
-	while ((option = getopt(argc, argv, "m:np:s:x:d:")) != -1) {
+	while ((option = getopt(argc, argv, "m:nup:s:x:d:")) != -1) {
 		switch (option) {
 		case 'm':
 			all.run.mode = optarg;
 			break;
 		case 'n':
 			all.run.held = false;
+			break;
+		case 'u':
+			all.run.updated = true;
 			break;
 		case 'p':
 			if (sscanf(optarg, "%u/%u", &all.part, &all.parts) != 2 || !all.part || all.part > all.parts)

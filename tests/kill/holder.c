@@ -11,6 +11,8 @@
 #include "handover/channel.h"
 #include "handover/keeper.h"
 
+enum { TRIAL_DEATHS = 2 };
+
 void holder_init(struct kill_holder *holder)
 {
 	*holder = (struct kill_holder){.channel = -1};
@@ -46,6 +48,10 @@ static void handle(struct kill_holder *holder, const struct channel_message *mes
 {
 	if (message->kind == CHANNEL_DROP)
 		drop(holder, message->id);
+	if (message->kind == CHANNEL_UPDATE || message->kind == CHANNEL_PROVED) {
+		holder->is_trial = message->kind == CHANNEL_UPDATE;
+		holder->trial_deaths = 0;
+	}
 	if (message->kind == CHANNEL_HOLD && fd >= 0) {
 		drop(holder, message->id);
 		if (holder->n == HOLDER_MAX)
@@ -66,6 +72,20 @@ void holder_listen(struct kill_holder *holder)
 		handle(holder, &message, fd);
 }
 
+/* What has become of an update. */
+static void tell_trial(struct kill_holder *holder)
+{
+	static const struct channel_message failed = {CHANNEL_FAILED, sizeof(HOLDER_FAILED) - 1, 0, HOLDER_FAILED};
+
+	if (!holder->is_trial)
+		return;
+	holder->is_trial = ++holder->trial_deaths < TRIAL_DEATHS;
+	if (holder->is_trial)
+		channel_send_short(holder->channel, CHANNEL_TRIAL, 0, -1);
+	else
+		channel_send(holder->channel, &failed, -1);
+}
+
 int holder_open(struct kill_holder *holder)
 {
 	int ends[2];
@@ -78,6 +98,7 @@ int holder_open(struct kill_holder *holder)
 	fcntl(ends[0], F_SETFL, fcntl(ends[0], F_GETFL) | O_NONBLOCK);
 	for (size_t i = 0; i < holder->n; i++)
 		channel_send_short(ends[0], CHANNEL_HELD, holder->held[i].id, holder->held[i].fd);
+	tell_trial(holder);
 	channel_send_short(ends[0], CHANNEL_ALL, 0, -1);
 	return ends[1];
 }

@@ -1,17 +1,22 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 /*
  * Plays the keeper for daemons that are traced, whose parent must be the tracer: holds what they ask to have held, and gives it
- * to the next one, as src/handover/keeper.c does.
+ * to the next one, as src/handover/keeper.c does. Of a live update it knows no program but the one: that which takes over is the
+ * same.
  */
 enum { HOLDER_MAX = 32 };
+#define HOLDER_FAILED "The new program has died twice."
 
 struct kill_holder {
-	int channel; /* to the daemon that lives; -1 */
+	int channel;   /* to the daemon that lives; -1 */
+	bool is_trial; /* the program of a live update has not proved itself */
+	unsigned trial_deaths;
 	size_t n;
 	struct {
 		uint64_t id;

@@ -34,6 +34,7 @@ struct kill_run {
 	const char *program; /* NULL: lxenstored */
 	const char *mode;    /* of the store */
 	bool held;
+	bool updated;			     /* with a live update in the story */
 	uint64_t seed;			     /* of who moves how many bytes */
 	struct kill_point points[KILLS_MAX]; /* of the first daemon, of the second ... */
 

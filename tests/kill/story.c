@@ -367,6 +367,28 @@ static void ask_to_release(struct asking *asking)
 	fire(asking, "@releaseDomain", "r0", false);
 }
 
+/* ---- live update ---- */
+
+static void ask_to_name_program(struct asking *asking)
+{
+	char payload[512];
+	int len = snprintf(payload, sizeof(payload), "live-update%c-f%c%s", 0, 0, asking->cast->program);
+
+	if (len >= (int)sizeof(payload))
+		abort();
+	set_payload(asking, MESSAGE_CONTROL, payload, (size_t)len + 1);
+	asking->asked->is_control = true;
+}
+
+static void ask_to_update(struct asking *asking)
+{
+	static const char payload[] = "live-update\0-s";
+
+	set_payload(asking, MESSAGE_CONTROL, payload, sizeof(payload));
+	asking->asked->is_control = true;
+	asking->cast->update_phase = asking->cast->phase;
+}
+
 /* ---- lines ---- */
 
 static void ask_which(struct asking *asking)
@@ -375,9 +397,20 @@ static void ask_which(struct asking *asking)
 		const char *word;
 		void (*ask)(struct asking *asking);
 	} kinds[] = {
-	    {"write", ask_to_write}, {"mkdir", ask_to_make}, {"rm", ask_to_remove},	      {"permit", ask_to_permit},
-	    {"read", ask_to_read},   {"list", ask_to_list},  {"watch", ask_to_watch},	      {"unwatch", ask_to_unwatch},
-	    {"begin", ask_begin},    {"end", ask_end},	     {"introduce", ask_to_introduce}, {"release", ask_to_release},
+	    {"write", ask_to_write},
+	    {"mkdir", ask_to_make},
+	    {"rm", ask_to_remove},
+	    {"permit", ask_to_permit},
+	    {"read", ask_to_read},
+	    {"list", ask_to_list},
+	    {"watch", ask_to_watch},
+	    {"unwatch", ask_to_unwatch},
+	    {"begin", ask_begin},
+	    {"end", ask_end},
+	    {"introduce", ask_to_introduce},
+	    {"release", ask_to_release},
+	    {"program", ask_to_name_program},
+	    {"update", ask_to_update},
 	};
 
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {

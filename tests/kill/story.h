@@ -16,6 +16,7 @@
  *	unwatch PATH TOKEN
  *	begin, end		a transaction
  *	introduce DOMID, release DOMID
+ *	program, update		a live update, in two requests; left out of runs without one
  *	deaf, hear		it takes nothing that comes, until it hears again
  *
  * A line without anybody waits until all is quiet: what stands between two of these is asked at once.

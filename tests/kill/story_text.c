@@ -110,6 +110,8 @@ const struct story_line story[] = {
     {"a", "read same"},
     {"a", "end"},
     {"a", "write e/5 behind"},
+    {"kernel", "program"},
+    {"kernel", "update"},
     {"s", "begin"},
     {"s", "write /s/t in"},
     {"s", "write /s/1 in"},

@@ -10,7 +10,6 @@
 #include <sys/personality.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
-#include <sys/uio.h>
 #include <sys/user.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -59,8 +58,7 @@ static void look(struct tracer *tracer)
 		tracer->calls++;
 		tracer->number = (long)info.entry.nr;
 		memcpy(tracer->arguments, info.entry.args, sizeof(tracer->arguments));
-	} else if (info.op == PTRACE_SYSCALL_INFO_EXIT) {
-		tracer->result = (long)info.exit.rval;
+		tracer->has_mapped = tracer->has_mapped && tracer->number != SYS_execve && tracer->number != SYS_execveat;
 	}
 }
 
@@ -168,17 +166,25 @@ bool tracer_has_news(const struct tracer *tracer)
 	return result;
 }
 
-void tracer_read_text(const struct tracer *tracer, uint64_t address, char *out, size_t size)
+bool tracer_has_timer(const struct tracer *tracer)
 {
-	struct iovec here = {out, size - 1}, there = {(void *)(uintptr_t)address, size - 1};
-	ssize_t n = process_vm_readv(tracer->pid, &here, 1, &there, 1, 0);
+	return (int)tracer->arguments[3] >= 0;
+}
 
-	/* It may lie at the end of what there is. */
-	for (size_t len = size / 2; n < 0 && len; len /= 2) {
-		here.iov_len = there.iov_len = len;
-		n = process_vm_readv(tracer->pid, &here, 1, &there, 1, 0);
+bool tracer_has_mapped(struct tracer *tracer, const char *ending)
+{
+	char path[64], line[512];
+
+	snprintf(path, sizeof(path), "/proc/%d/maps", tracer->pid);
+	FILE *maps = tracer->has_mapped ? NULL : fopen(path, "re");
+	while (maps && fgets(line, sizeof(line), maps)) {
+		size_t len = strcspn(line, "\n"), ending_len = strlen(ending);
+		if (len >= ending_len && !strncmp(line + len - ending_len, ending, ending_len))
+			tracer->has_mapped = true;
 	}
-	out[n < 0 ? 0 : n] = 0;
+	if (maps)
+		fclose(maps);
+	return tracer->has_mapped;
 }
 
 void tracer_kill(struct tracer *tracer)

@@ -16,7 +16,7 @@ struct tracer {
 	bool in_call;	/* it stands at the entry of one, else behind one */
 	long number;	/* of the call */
 	uint64_t arguments[6];
-	long result; /* behind one */
+	bool has_mapped; /* see tracer_has_mapped */
 };
 
 /* Called by the new process before it executes the daemon: it stops there. Addresses are the same each time. */
@@ -44,11 +44,14 @@ bool tracer_run_to(struct tracer *tracer, uint64_t address, uint32_t times);
 /* It is about to wait until something happens (epoll_wait). */
 bool tracer_is_waiting(const struct tracer *tracer);
 
+/* It waits for some time only. */
+bool tracer_has_timer(const struct tracer *tracer);
+
 /* What it is about to wait for has happened already. */
 bool tracer_has_news(const struct tracer *tracer);
 
-/* A string of its memory. */
-void tracer_read_text(const struct tracer *tracer, uint64_t address, char *out, size_t size);
+/* A file whose name ends so is in its memory; once it is, it stays there as long as this program is executed. */
+bool tracer_has_mapped(struct tracer *tracer, const char *ending);
 
 /* At once, where it stands: a call that it has entered is not made. */
 void tracer_kill(struct tracer *tracer);
