@@ -85,8 +85,8 @@ START_TEST(whenever_it_dies_nothing_is_lost_and_nothing_comes_twice)
 		deaths += run.deaths;
 		kill_run_deinit(&run);
 	}
-	printf("# %s, %s: %u deaths in %d runs\n", setting->mode, setting->held ? "sockets held" : "sockets not held", deaths,
-	       runs);
+	printf("# %s, sockets %s, %s: %u deaths in %d runs\n", setting->mode, setting->held ? "held" : "not held",
+	       setting->updated ? "updated" : "not updated", deaths, runs);
 }
 END_TEST
 

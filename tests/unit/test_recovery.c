@@ -582,7 +582,7 @@ END_TEST
 /* Connection 0 is the ring of domain 0, over whose kernel xenstore-control may speak. */
 START_TEST(an_update_may_be_owed_to_connection_0)
 {
-	static const struct iovec answer = {(char *)(uintptr_t)"answer", 6};
+	static const struct iovec answer = {(char *)(uintptr_t) "answer", 6};
 	struct ledger_connection connection;
 	struct mmsghdr *call;
 	uint64_t id, at;
