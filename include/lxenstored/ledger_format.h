@@ -71,6 +71,12 @@ struct ledger_start {
 	struct ledger_loading suspects[LEDGER_SUSPECTS]; /* since the last start that has come to its end */
 };
 
+/* Written before each commit of the store: what its last change of a node was. */
+struct ledger_generation {
+	uint64_t tag; /* id of the transaction; 0: none */
+	uint64_t generation;
+};
+
 struct ledger_header {
 	char magic[8]; /* LEDGER_MAGIC, no NUL; written last */
 	uint32_t version;
@@ -89,6 +95,7 @@ struct ledger_header {
 	uint32_t death;	    /* the signal that the process has died of, where its handler could note it; else 0 */
 	uint32_t acquitted; /* since the last update the old program has begun without suspicion of what the new one died of */
 	struct ledger_start start;
+	struct ledger_generation generations[2]; /* of tag t: generations[t % 2] */
 };
 
 enum ledger_state { LEDGER_FREE = 0, LEDGER_CONNECTED = 1, LEDGER_RESETTING = 2, LEDGER_STOPPED = 3 };
@@ -109,8 +116,10 @@ struct ledger_slot {
 	uint32_t error;	   /* of a ring that is LEDGER_STOPPED: what its page says */
 	uint32_t crashes;  /* how often a process has died of a signal that it noted while it ran the request at suspect_at */
 	uint64_t suspect_at;
-	uint32_t kills; /* the same without a note: killed */
-	unsigned char reserved[LEDGER_SLOT_SIZE - 68];
+	uint32_t kills;		   /* the same without a note: killed */
+	uint32_t transactions;	   /* first block of the transaction that was begun last; 0: none is open */
+	uint32_t last_transaction; /* highest id that was given to one; 0: none was */
+	unsigned char reserved[LEDGER_SLOT_SIZE - 76];
 };
 
 /* Bytes lie from the front, entries from the back. An input block has no entries and its `link` is 0. */
@@ -118,6 +127,23 @@ struct ledger_block {
 	uint64_t base; /* offset in the stream of bytes[0] */
 	uint64_t link; /* entries in use, and the next block's number << 32: one store publishes both */
 	unsigned char bytes[LEDGER_BLOCK_SIZE - 16];
+};
+
+/*
+ * An open transaction: at the front of the first of its blocks, whose further bytes, and those of the blocks that follow by their
+ * `link` (without entries), are its record. It is there if its connection's `done` is at least `started`, and open as long as
+ * `done` is less than `ended` or that is 0.
+ */
+struct ledger_transaction {
+	uint32_t id;
+	uint32_t next;	     /* the first block of the one that was begun before; 0: none */
+	uint64_t started;    /* offset in the input behind the request that began it */
+	uint64_t ended;	     /* the same of the one that ended it; 0: none has */
+	uint64_t len;	     /* bytes of the record */
+	uint64_t last_begin; /* of these, those before the piece that came last, */
+	uint64_t last_about; /* which counts if `done` is at least this; 0: it does */
+	uint32_t marks;	     /* 1: it will end in EAGAIN; 2: what it observed after the record was written is not in there */
+	uint32_t tail;	     /* its last block */
 };
 
 enum {

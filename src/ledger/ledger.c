@@ -21,6 +21,7 @@
 #include "ledger/pool.h"
 #include "ledger/queue.h"
 #include "ledger/recovery.h"
+#include "ledger/transactions.h"
 #include "wire/message.h"
 
 enum { CRASHES_MAX = 2, DEATHS_MAX = 5 /* of one request, before it is given up */ };
@@ -134,6 +135,28 @@ uint32_t *ledger_start_death(struct ledger *ledger)
 	return &ledger->pool.header->start.death;
 }
 
+struct pool *ledger_pool(const struct ledger_connection *connection)
+{
+	return &connection->ledger->pool;
+}
+
+void ledger_note_generation(struct ledger *ledger, uint64_t tag, uint64_t generation)
+{
+	struct ledger_generation *noted = &ledger->pool.header->generations[tag % 2];
+
+	publish_u64(&noted->tag, 0);
+	noted->generation = generation;
+	publish_u64(&noted->tag, tag);
+}
+
+bool ledger_generation(const struct ledger *ledger, uint64_t tag, uint64_t *generation)
+{
+	const struct ledger_generation *noted = &ledger->pool.header->generations[tag % 2];
+
+	*generation = noted->generation;
+	return tag && noted->tag == tag;
+}
+
 void ledger_beat(struct ledger *ledger)
 {
 	publish_u64(&ledger->pool.header->heartbeat, ledger->pool.header->heartbeat + 1);
@@ -245,6 +268,7 @@ void ledger_disconnect(struct ledger_connection *connection)
 	if (in_block)
 		pool_give(pool, in_block);
 	queue_drop(pool, connection);
+	transactions_drop(pool, connection);
 	pool_give_slot(pool, connection->slot);
 	memset(connection, 0, sizeof(*connection));
 }
@@ -651,6 +675,7 @@ static void drop_all(struct ledger_connection *connection)
 	if (in_block)
 		pool_give(&connection->ledger->pool, in_block);
 	queue_drop(&connection->ledger->pool, connection);
+	transactions_drop(&connection->ledger->pool, connection);
 	connection->queued = connection->ready = 0;
 	connection->pending_entries = connection->pending_replies = connection->mark_block = connection->mark_count = 0;
 }

@@ -123,6 +123,13 @@ uint32_t *ledger_start_death(struct ledger *ledger);
  */
 void ledger_acquit_all(struct ledger *ledger, bool once);
 
+/*
+ * Before the commit of `tag`: the generation of the store's last change of a node, with what that commits. And after a death:
+ * what was noted for the last commit. False: nothing was.
+ */
+void ledger_note_generation(struct ledger *ledger, uint64_t tag, uint64_t generation);
+bool ledger_generation(const struct ledger *ledger, uint64_t tag, uint64_t *generation);
+
 /* Changes the word by which whoever has the file sees that this process goes on. */
 void ledger_beat(struct ledger *ledger);
 

@@ -15,8 +15,15 @@
 #include <unistd.h>
 
 #include "base/status.h"
+#include "ledger/transactions.h"
 
 enum { BYTES_MAX = sizeof(((struct ledger_block *)NULL)->bytes) };
+
+/* A transaction as it will be. */
+struct open_transaction {
+	uint32_t record, tail;
+	uint64_t len;
+};
 
 struct recovery {
 	struct pool *pool;
@@ -28,6 +35,8 @@ struct recovery {
 	uint32_t n_blocks;
 	uint32_t *claimed; /* blocks of the slot that is looked at */
 	size_t n_claimed, claimed_capacity;
+	struct open_transaction *open; /* of the slot that is looked at */
+	size_t n_open, open_capacity;
 	recovery_damaged *damaged;
 	void *context;
 };
@@ -65,16 +74,34 @@ static int read_block(const struct recovery *recovery, uint32_t number, struct l
 
 /* ---- one slot ---- */
 
-static bool grow_claimed(struct recovery *recovery)
+static bool grow(void **array, size_t *capacity, size_t item_size)
 {
-	size_t wanted = recovery->claimed_capacity ? 2 * recovery->claimed_capacity : 64;
-	uint32_t *grown = realloc(recovery->claimed, wanted * sizeof(*grown));
+	size_t wanted = *capacity ? 2 * *capacity : 64;
+	void *grown = realloc(*array, wanted * item_size);
 
 	if (!grown)
 		return false;
-	recovery->claimed = grown;
-	recovery->claimed_capacity = wanted;
+	*array = grown;
+	*capacity = wanted;
 	return true;
+}
+
+static bool grow_claimed(struct recovery *recovery)
+{
+	void *claimed = recovery->claimed;
+	bool is_grown = grow(&claimed, &recovery->claimed_capacity, sizeof(*recovery->claimed));
+
+	recovery->claimed = claimed;
+	return is_grown;
+}
+
+static bool grow_open(struct recovery *recovery)
+{
+	void *open = recovery->open;
+	bool is_grown = grow(&open, &recovery->open_capacity, sizeof(*recovery->open));
+
+	recovery->open = open;
+	return is_grown;
 }
 
 /* Is the number one of a block that no other slot has? It is in use from now on. */
@@ -179,6 +206,52 @@ static const char *look_at_input(struct recovery *recovery, const struct ledger_
 	return NULL;
 }
 
+/* The blocks of a transaction that is open, behind the first. NULL, or what is wrong with them. */
+static const char *look_at_record(struct recovery *recovery, struct open_transaction *open, uint32_t next)
+{
+	struct ledger_block block;
+
+	open->tail = open->record;
+	if (open->len / BYTES_MAX > recovery->n_blocks)
+		return "a transaction of it is longer than the ledger";
+	for (uint32_t n = transaction_blocks(open->len); n > 1; n--, next = ledger_block_next(&block)) {
+		if (!claim(recovery, next))
+			return "a transaction of it leads out of the ledger, or to what something else has";
+		if (read_block(recovery, next, &block))
+			return "a transaction of it cannot be read";
+		open->tail = next;
+	}
+	return NULL;
+}
+
+/* Follows its transactions. NULL, or what is wrong with them. */
+static const char *look_at_transactions(struct recovery *recovery, const struct ledger_slot *slot, uint64_t done)
+{
+	struct ledger_block block;
+	struct ledger_transaction head;
+	uint32_t n = 0;
+
+	for (uint32_t record = slot->transactions; record; record = head.next) {
+		if (n++ > recovery->n_blocks || !claim(recovery, record))
+			return "its transactions lead out of the ledger, or to what something else has";
+		if (read_block(recovery, record, &block))
+			return "a transaction of it cannot be read";
+		memcpy(&head, block.bytes, sizeof(head));
+		if (head.started > done || (head.ended && head.ended <= done)) {
+			recovery->in_use[record] = 0;
+			continue;
+		}
+		if (recovery->n_open == recovery->open_capacity && !grow_open(recovery))
+			return "there is no memory for its transactions";
+		struct open_transaction *open = &recovery->open[recovery->n_open++];
+		*open = (struct open_transaction){record, 0, head.last_about > done ? head.last_begin : head.len};
+		const char *wrong = look_at_record(recovery, open, ledger_block_next(&block));
+		if (wrong)
+			return wrong;
+	}
+	return NULL;
+}
+
 /* The system call under way has moved a position. */
 static void count_call(const struct ledger_header *header, uint32_t index, struct ledger_slot *slot)
 {
@@ -202,10 +275,31 @@ static void validate(struct pool *pool, uint32_t head, uint32_t tail)
 	}
 }
 
+/* Links those that are open; what was never begun, or has ended, is passed over. */
+static void put_transactions_in_order(const struct recovery *recovery, struct ledger_slot *slot)
+{
+	uint32_t next = 0;
+
+	for (size_t i = recovery->n_open; i-- > 0;) {
+		const struct open_transaction *open = &recovery->open[i];
+		struct ledger_transaction *head = transaction_head(pool_block(recovery->pool, open->record));
+		publish_u32(&head->next, next);
+		publish_u64(&head->len, open->len);
+		publish_u64(&head->ended, 0);
+		publish_u32(&head->tail, open->tail);
+		publish_u64(&pool_block(recovery->pool, open->tail)->link, 0);
+		next = open->record;
+	}
+	publish_u32(&slot->transactions, next);
+}
+
 /* Cutting comes first: an entry that loses its tag must not be followed by one that has none to lose. */
-static void put_in_order(struct pool *pool, struct ledger_slot *slot, const struct ledger_slot *found,
+static void put_in_order(const struct recovery *recovery, struct ledger_slot *slot, const struct ledger_slot *found,
 			 const struct output *output)
 {
+	struct pool *pool = recovery->pool;
+
+	put_transactions_in_order(recovery, slot);
 	if (output->tail)
 		publish_u64(&pool_block(pool, output->tail)->link, output->tail_count);
 	publish_u32(&slot->out_head, output->head);
@@ -225,7 +319,7 @@ static void recover_slot(struct recovery *recovery, uint32_t index)
 
 	if (found->state == LEDGER_FREE)
 		return;
-	recovery->n_claimed = 0;
+	recovery->n_claimed = recovery->n_open = 0;
 	count_call(&recovery->header, index, found);
 	if (found->state > LEDGER_STOPPED)
 		wrong = "its state is none";
@@ -233,6 +327,8 @@ static void recover_slot(struct recovery *recovery, uint32_t index)
 		wrong = look_at_output(recovery, found, &output);
 	if (!wrong && found->state == LEDGER_CONNECTED)
 		wrong = look_at_input(recovery, found, output.done);
+	if (!wrong && found->state == LEDGER_CONNECTED)
+		wrong = look_at_transactions(recovery, found, output.done);
 	if (wrong) {
 		unclaim_all(recovery);
 		publish_u32(&slot->state, LEDGER_FREE);
@@ -242,7 +338,7 @@ static void recover_slot(struct recovery *recovery, uint32_t index)
 	}
 	if (found->state != LEDGER_CONNECTED) /* what it has does not count, and is free now */
 		output.done = found->in_pos;
-	put_in_order(recovery->pool, slot, found, &output);
+	put_in_order(recovery, slot, found, &output);
 }
 
 /* ---- the request that was being run ---- */
@@ -336,5 +432,6 @@ int recovery_run(struct pool *pool, const unsigned char store_id[16], uint64_t l
 	free(recovery.slots);
 	free(recovery.in_use);
 	free(recovery.claimed);
+	free(recovery.open);
 	return result;
 }
