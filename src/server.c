@@ -176,6 +176,8 @@ static int recover_ledger(struct server *server)
 			  server->places.ledger);
 	if (result > 0)
 		result = ledger_begin(ledger, store->meta.id);
+	if (!result)
+		turn_agree_on_last_change(store, ledger);
 	if (!result && !server->death_note)
 		result = death_note_new(ledger_start_death(ledger), &server->death_note);
 	if (!result && !server->xen)

@@ -61,6 +61,7 @@ tests_libsupport_a_SOURCES = \
 	tests/support/store_file.c tests/support/store_file.h \
 	tests/support/suite.c tests/support/suite.h \
 	tests/support/world.c tests/support/world.h \
+	tests/support/world_death.c tests/support/world_death.h \
 	tests/support/world_xen.c tests/support/world_xen.h \
 	tests/xensim/expect_guest.c tests/xensim/expect_guest.h \
 	tests/xensim/guest.c tests/xensim/guest.h \
@@ -103,6 +104,7 @@ UNIT_TESTS = \
 	tests/unit/test_buffer \
 	tests/unit/test_changes \
 	tests/unit/test_client \
+	tests/unit/test_client_transactions \
 	tests/unit/test_connection \
 	tests/unit/test_control \
 	tests/unit/test_domain \
@@ -260,6 +262,8 @@ tests_unit_test_limits_LDADD = $(TEST_LIBS)
 tests_unit_test_limits_LDFLAGS = -Wl,--wrap=clock_milliseconds -Wl,--wrap=log_write
 tests_unit_test_client_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_client_LDADD = $(TEST_LIBS)
+tests_unit_test_client_transactions_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_client_transactions_LDADD = $(TEST_LIBS)
 tests_unit_test_connection_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_connection_LDADD = $(TEST_LIBS)
 tests_unit_test_control_CPPFLAGS = $(TEST_CPPFLAGS)

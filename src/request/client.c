@@ -9,6 +9,8 @@
 #include <utlist.h>
 
 #include "ledger/loading.h"
+#include "lxenstored/ledger_format.h"
+#include "request/client_transactions.h"
 #include "request/limits.h"
 #include "request/turn.h"
 #include "request/unread.h"
@@ -84,20 +86,18 @@ int client_attach(struct client *client, struct turn *turn, const struct ledger_
 	client->is_condemned = found->state == LEDGER_CONNECTED && ledger_is_condemned(&client->ledger);
 	/* Events are compared by it: one of a watch that is gone must not be taken for that of a new one. */
 	watch_serial_used(turn->watches, ledger_last_watch(&client->ledger));
+	error = client_restore_transactions(client, turn);
+	if (error) {
+		watch_owner_free(client->watches);
+		ledger_detach(&client->ledger);
+		return error;
+	}
 	domain_hold(domain);
 	client_took_output(client, turn);
 	return 0;
 }
 
-void client_free_transaction(struct transaction *transaction)
-{
-	struct client *client = transaction->owner;
-
-	DL_DELETE2(client->transactions, transaction, owner_previous, owner_next);
-	client->n_transactions--;
-	transaction_free(transaction);
-}
-
+/* Gives back all but the watches and the ledger's part. */
 static void forget(struct client *client, struct turn *turn)
 {
 	live_update_forget(&turn->update, client);
@@ -106,8 +106,6 @@ static void forget(struct client *client, struct turn *turn)
 	client->has_output = false;
 	client->broken = client->out_of_room = client->events_dropped = false;
 	client->waits = client->resumes = client->is_condemned = false;
-	while (client->transactions)
-		client_free_transaction(client->transactions);
 	charge_force(&client->output, 0);
 	charge_force(&client->unanswered, 0);
 	unread_forget(turn, client);
@@ -118,6 +116,7 @@ void client_reset(struct client *client, struct turn *turn)
 	struct watch_owner *fresh, *old = client->watches;
 
 	forget(client, turn);
+	client_free_transactions(client);
 	/* Without memory the records stay until the next start. */
 	if (watch_owner_new(old->index, client->id, client, old->number.budget, old->memory.budget, &fresh)) {
 		while (old->watches)
@@ -131,6 +130,7 @@ void client_reset(struct client *client, struct turn *turn)
 void client_deinit(struct client *client, struct turn *turn)
 {
 	forget(client, turn);
+	client_free_transactions(client);
 	watch_owner_depart(client->watches);
 	ledger_disconnect(&client->ledger);
 	client->broken = true;
@@ -140,6 +140,7 @@ void client_deinit(struct client *client, struct turn *turn)
 void client_leave(struct client *client, struct turn *turn)
 {
 	forget(client, turn);
+	client_leave_transactions(client);
 	watch_owner_free(client->watches);
 	ledger_detach(&client->ledger);
 	client->broken = true;
@@ -185,42 +186,7 @@ void client_tell_stop(struct client *client, struct turn *turn)
 		limit_reached(turn, client->domain, exceeds(client, QUOTA_MEMORY, 0) ? QUOTA_MEMORY : QUOTA_OUTSTANDING);
 }
 
-/* ---- transactions ---- */
-
-int client_transaction(const struct client *client, uint32_t id, struct transaction **out)
-{
-	struct transaction *transaction;
-
-	DL_FOREACH2 (client->transactions, transaction, owner_next) {
-		if (transaction->id == id && !transaction->ended) {
-			*out = transaction;
-			return 0;
-		}
-	}
-	return STATUS_ENOENT;
-}
-
 /* ---- steps ---- */
-
-static void reopen_transaction(void *context)
-{
-	struct transaction *transaction = context;
-
-	transaction->ended = false;
-}
-
-static void free_transaction(void *context)
-{
-	client_free_transaction(context);
-}
-
-int turn_end_transaction(struct turn *turn, struct transaction *transaction)
-{
-	const struct turn_step step = {.commit = free_transaction, .undo = reopen_transaction, .context = transaction};
-
-	transaction->ended = true;
-	return turn_add_step(turn, &step);
-}
 
 static void free_watch(void *context)
 {

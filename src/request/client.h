@@ -47,7 +47,7 @@ int client_init(struct client *client, struct turn *turn, uint64_t id, struct do
 
 /*
  * The same for a connection that the ledger has from before this process: it goes on, if it is LEDGER_CONNECTED with the watches
- * that the store has of it. -ENOMEM, -EIO.
+ * that the store has of it, and with its open transactions. -ENOMEM, -EIO.
  */
 int client_attach(struct client *client, struct turn *turn, const struct ledger_found *found, struct domain *domain);
 
@@ -58,7 +58,10 @@ int client_attach(struct client *client, struct turn *turn, const struct ledger_
  */
 void client_deinit(struct client *client, struct turn *turn);
 
-/* Gives back its memory only: ledger and store keep what they have of it, for the next daemon. Otherwise as client_deinit. */
+/*
+ * Gives back its memory only: ledger and store keep what they have of it, for the next daemon, and the ledger learns what its
+ * transactions have observed. Otherwise as client_deinit.
+ */
 void client_leave(struct client *client, struct turn *turn);
 
 static inline bool client_is_ended(const struct client *client)
@@ -96,9 +99,3 @@ static inline bool client_may_be_read(const struct client *client)
 {
 	return !client->domain->waits_until || !conflict_makes_wait(client->domain);
 }
-
-/* STATUS_ENOENT: none of this number. */
-int client_transaction(const struct client *client, uint32_t id, struct transaction **out);
-
-/* Takes it out of its client's and frees it. */
-void client_free_transaction(struct transaction *transaction);

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <utlist.h>
 
+#include "request/client_transactions.h"
 #include "request/limits.h"
 #include "request/request.h"
 #include "wire/ring_page.h"
@@ -239,43 +240,15 @@ static int operation_set_perms(struct request *request, struct reply *reply)
 
 /* ---- transactions ---- */
 
-/* The next number that none of the client's open transactions has; never 0. */
-static uint32_t next_transaction_id(struct client *client)
-{
-	struct transaction *transaction;
-
-	do {
-		if (!++client->last_transaction_id)
-			client->last_transaction_id = 1;
-	} while (!client_transaction(client, client->last_transaction_id, &transaction));
-	return client->last_transaction_id;
-}
-
 static int operation_transaction_start(struct request *request, struct reply *reply)
 {
-	struct client *client = request->client;
-	struct domain *domain = client->domain;
-	struct charge number = {&domain->budgets[QUOTA_TRANSACTIONS], 0};
 	struct transaction *transaction;
 
 	if (is_in_transaction(request))
 		return STATUS_EBUSY;
-	if (charge_set(&number, 1, domain_limit(domain, QUOTA_TRANSACTIONS))) {
-		limit_reached(request->turn, domain, QUOTA_TRANSACTIONS);
-		return STATUS_ENOSPC;
-	}
-	int result = transaction_start(request->turn->store, &domain->caller, &transaction);
-	if (result) {
-		charge_free(&number);
+	int result = client_start_transaction(request->client, request->turn, request->end, &transaction);
+	if (result)
 		return result;
-	}
-	transaction->number = number;
-	transaction->memory.budget = &domain->budgets[QUOTA_MEMORY];
-	transaction->id = next_transaction_id(client);
-	transaction->owner = client;
-	DL_APPEND2(client->transactions, transaction, owner_previous, owner_next);
-	client->n_transactions++;
-
 	result = reply_set_number(reply, &request->turn->arena, transaction->id);
 	if (result)
 		client_free_transaction(transaction);
@@ -307,7 +280,7 @@ static int operation_transaction_end(struct request *request, struct reply *repl
 		turn->figures.conflicts++;
 		conflict_blame(turn, request->client->domain, transaction->conflict_generation);
 	}
-	int error = turn_end_transaction(turn, transaction);
+	int error = client_end_transaction(turn, transaction, request->end);
 	return error ? error : result;
 }
 

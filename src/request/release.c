@@ -11,6 +11,7 @@
 #include <utlist.h>
 
 #include "domain/domain_use.h"
+#include "request/client_transactions.h"
 #include "request/domain_change.h"
 #include "store/node.h"
 #include "store/release.h"
@@ -46,6 +47,7 @@ static int take_away(struct turn *turn, struct domain *domain, struct changes *c
 
 	if (!fault)
 		fault = store_release(turn->store, domid, &turn->arena, watched, changes);
+	client_record_doomed(turn->store);
 	if (!fault)
 		fault = drop_target(turn, domid);
 	if (!fault)

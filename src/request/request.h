@@ -17,6 +17,7 @@ struct request {
 	struct turn *turn;
 	struct client *client;
 	const struct message_header *header;
+	uint64_t end;		 /* offset in the client's input behind it */
 	struct reader arguments; /* the payload, not yet decoded */
 	struct tree tree;	 /* as this request sees it */
 	char path_buffer[PATH_BUFFER];

@@ -18,6 +18,7 @@
 
 #include "base/escape.h"
 #include "domain/domain_record.h"
+#include "request/client_transactions.h"
 #include "request/departed.h"
 #include "request/limits.h"
 #include "request/release.h"
@@ -32,10 +33,21 @@ static int watched_below(void *context, const struct path *path, int (*found)(vo
 	return watch_below(context, path, found, found_context);
 }
 
+void turn_agree_on_last_change(struct store *store, struct ledger *ledger)
+{
+	uint64_t last_commit = store_last_commit(store), generation;
+
+	if (ledger_generation(ledger, last_commit, &generation))
+		store->generation_changed = generation;
+	else
+		ledger_note_generation(ledger, last_commit, store->generation_changed);
+}
+
 void turn_init(struct turn *turn)
 {
 	turn->watched = (struct watched_paths){watched_below, turn->watches};
 	arena_init(&turn->arena);
+	client_recorder_init(&turn->recorder);
 	turn->runs = NULL;
 	turn->n_runs = turn->runs_capacity = 0;
 	turn->steps = NULL;
@@ -53,6 +65,7 @@ void turn_deinit(struct turn *turn)
 {
 	arena_deinit(&turn->arena);
 	live_update_deinit(&turn->update);
+	buffer_deinit(&turn->recorder.change);
 	free(turn->runs);
 	free(turn->steps);
 }
@@ -186,6 +199,7 @@ static int run_operation(struct turn *turn, struct client *client, const struct 
 	request->turn = turn;
 	request->client = client;
 	request->header = &message->header;
+	request->end = client->ledger.ran + MESSAGE_HEADER_SIZE + message->header.len;
 	reader_init(&request->arguments, message->payload, message->header.len);
 	request->tree = (struct tree){
 	    .store = turn->store,
@@ -204,8 +218,7 @@ static int run_operation(struct turn *turn, struct client *client, const struct 
 		int result = client_transaction(client, message->header.transaction_id, &transaction);
 		if (result)
 			return result;
-		transaction->memory_limit = domain_limit(client->domain, QUOTA_MEMORY);
-		transaction->limit_reached = TREE_LIMIT_NONE;
+		client_prepare_transaction(transaction, turn);
 		if (operation->flags & OPERATION_IN_TRANSACTION)
 			request->tree.transaction = transaction;
 	}
@@ -272,6 +285,8 @@ static int run_message(struct turn *turn, struct client *client, const struct me
 	client->waits = !result && reply.waits;
 	if (client->waits)
 		return 0;
+	if (request.tree.transaction && (result || turn->recorder.change.len))
+		client_record_change(request.tree.transaction, request.end);
 	note_run(turn, client, message);
 	if (turn->store->generation != generation && turn->store->transactions)
 		writers_add(&turn->writers, generation + 1, turn->store->generation, client->domain->caller.domid);
@@ -291,12 +306,16 @@ static int run_message(struct turn *turn, struct client *client, const struct me
 static void refuse_message(struct turn *turn, struct client *client, const struct message *message, int fault)
 {
 	const struct message_header *header = &message->header;
-	struct transaction *transaction;
+	struct transaction *transaction = NULL;
 
-	if (header->type == MESSAGE_TRANSACTION_END && !client_transaction(client, header->transaction_id, &transaction))
-		client_free_transaction(transaction);
+	if (header->type == MESSAGE_TRANSACTION_END)
+		(void)client_transaction(client, header->transaction_id, &transaction);
 	note_run(turn, client, message);
+	if (transaction)
+		client_record_end(transaction, client->ledger.ran);
 	append_reply(turn, client, header, fault, NULL);
+	if (transaction)
+		client_free_transaction(transaction);
 }
 
 /* ---- after a fault ---- */
@@ -313,6 +332,14 @@ static void put_back(struct turn *turn)
 	}
 }
 
+static int commit_changes(struct turn *turn)
+{
+	struct store *store = turn->store;
+
+	ledger_note_generation(turn->ledger, store_tag(store), store_last_change(store));
+	return store_commit(store);
+}
+
 static int commit_store(struct turn *turn)
 {
 	int fault = turn->store->fault;
@@ -325,7 +352,7 @@ static int commit_store(struct turn *turn)
 	}
 	fault = domains_save_unsaved(turn->store, turn->domains);
 	if (!fault)
-		fault = store_commit(turn->store);
+		fault = commit_changes(turn);
 	if (fault)
 		return fault;
 	turn->figures.commits++;

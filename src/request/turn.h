@@ -56,7 +56,8 @@ struct turn {
 
 	struct arena arena;	      /* of the request that is run */
 	struct watched_paths watched; /* of `watches`, as the store asks for them */
-	struct client **runs;	      /* whose requests were run since the last commit, in order */
+	struct transaction_recorder recorder;
+	struct client **runs; /* whose requests were run since the last commit, in order */
 	size_t n_runs, runs_capacity;
 	struct turn_step *steps;
 	size_t n_steps, steps_capacity;
@@ -68,6 +69,9 @@ struct turn {
 	bool departed_later;	    /* to remove records of departed clients has failed: not with a client's requests again */
 	struct turn_figures figures;
 };
+
+/* The ledger was begun, or recovered, for the store: both agree what the last change of a node was (ledger_generation). */
+void turn_agree_on_last_change(struct store *store, struct ledger *ledger);
 
 void turn_init(struct turn *turn); /* the members above `arena` are set by the caller */
 void turn_deinit(struct turn *turn);
@@ -97,11 +101,7 @@ void turn_commit(struct turn *turn);
  */
 int turn_add_step(struct turn *turn, const struct turn_step *step);
 
-/*
- * Steps: a transaction of the request's client is ended, a watch has been set, a watch is taken out of force. -ENOMEM, and it is
- * as before.
- */
-int turn_end_transaction(struct turn *turn, struct transaction *transaction);
+/* Steps: a watch has been set, a watch is taken out of force. -ENOMEM, and it is as before. */
 int turn_set_watch(struct turn *turn, struct watch *watch);
 int turn_remove_watch(struct turn *turn, struct watch *watch);
 

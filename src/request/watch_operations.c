@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <utlist.h>
 
+#include "request/client_transactions.h"
 #include "request/limits.h"
 #include "request/request.h"
 #include "store/watch_record.h"
@@ -132,7 +133,7 @@ int operation_reset_watches(struct request *request, struct reply *reply)
 	(void)reply;
 	DL_FOREACH2 (client->transactions, transaction, owner_next) {
 		if (!fault && !transaction->ended)
-			fault = turn_end_transaction(request->turn, transaction);
+			fault = client_end_transaction(request->turn, transaction, request->end);
 	}
 	return fault;
 }

@@ -19,6 +19,7 @@
 #include "domain/domain_record.h"
 #include "store/check.h"
 #include "store/tree.h"
+#include "support/world_death.h"
 #include "support/world_xen.h"
 
 enum { FILE_NAME_SIZE = 128 };
@@ -47,11 +48,16 @@ static int open_files(struct world *world, const struct world_options *options)
 
 	snprintf(store_path, sizeof(store_path), "%s/store.mdb", world->directory);
 	snprintf(ledger_path, sizeof(ledger_path), "%s/store.mdb-ledger", world->directory);
-	int error = ledger_open(ledger_path, options->ledger_limit ? options->ledger_limit : default_size, &world->turn.ledger);
+	int error = options->dead ? world_copy_files(options->dead, world->directory) : 0;
+	if (error)
+		return error;
+	error = ledger_open(ledger_path, options->ledger_limit ? options->ledger_limit : default_size, &world->turn.ledger);
 	if (!error)
 		error = store_open(&store_options, &world->turn.store);
 	if (!error)
-		error = ledger_begin(world->turn.ledger, world->turn.store->meta.id);
+		error = options->dead ? world_recover(world) : ledger_begin(world->turn.ledger, world->turn.store->meta.id);
+	if (!error)
+		turn_agree_on_last_change(world->turn.store, world->turn.ledger);
 	return error;
 }
 
@@ -63,6 +69,8 @@ static int open_domains(struct world *world, const struct world_options *options
 		world->xen = need(malloc(sizeof(*world->xen)));
 		world_xen_init(world->xen, world);
 		world_xen_start(world->xen, WORLD_GUEST);
+		if (options->dead)
+			world_inherit_xen(world, options->dead);
 		world->turn.rings = &world->xen->rings;
 	}
 	int error =
@@ -109,7 +117,10 @@ int world_init(struct world *world, const struct world_options *options)
 	world->turn.log = &world->log;
 	turn_init(&world->turn);
 	world->is_ready = true;
-	return 0;
+	error = options->dead ? world_attach_all(world, options->dead) : 0;
+	if (error)
+		world_deinit(world);
+	return error;
 }
 
 static void free_ended(struct world *world)
@@ -277,8 +288,10 @@ int world_set_node(struct world *world, const char *path, const char *value, con
 			result = tree_set_permissions(&tree, &node, list, n);
 		if (!result)
 			result = store_commit(turn->store);
-		if (!result)
+		if (!result) {
+			turn_agree_on_last_change(turn->store, turn->ledger);
 			return 0;
+		}
 		store_abort(turn->store);
 		if (result == -ENOSPC && !store_make_room(turn->store))
 			result = 0;

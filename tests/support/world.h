@@ -29,6 +29,11 @@ struct world_options {
 	bool map;	       /* MDB_WRITEMAP */
 	bool with_xen;	       /* see support/world_xen.h; it has domain WORLD_GUEST. Else there is none, as with --no-xen */
 	const char *directory; /* a directory that is there and stays, with what it holds; NULL: a new one, removed at the end */
+	/*
+	 * It goes on as a daemon does that finds what this one has left at this moment: whether that is in order or not, and
+	 * though it does not know. Then the options are the same as that one's, and world_check is for later.
+	 */
+	struct world *dead;
 };
 
 struct world_client;

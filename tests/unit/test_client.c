@@ -7,6 +7,7 @@
 #include <utlist.h>
 
 #include "lxenstored/ledger_format.h"
+#include "request/client_transactions.h"
 #include "support/scene.h"
 #include "support/suite.h"
 

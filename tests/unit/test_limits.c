@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lxenstored/ledger_format.h"
 #include "support/scene.h"
 #include "support/suite.h"
 
@@ -429,11 +430,12 @@ END_TEST
 START_TEST(what_transactions_change_takes_from_the_memory_of_the_domain)
 {
 	const struct budget *memory = &scene.guest->client.domain->budgets[QUOTA_MEMORY];
+	enum { LIMIT = 20000 + 2 * LEDGER_BLOCK_SIZE /* the records of two that are small */ };
 	static char value[1500];
 	int n = 0;
 
 	memset(value, 'v', sizeof(value) - 1);
-	scene_quota("memory", 20000);
+	scene_quota("memory", LIMIT);
 	uint32_t a = world_transaction(scene.guest), b = world_transaction(scene.guest);
 	const char *error = "";
 	while (!*error && n < 100) {
@@ -444,7 +446,7 @@ START_TEST(what_transactions_change_takes_from_the_memory_of_the_domain)
 	ck_assert_str_eq(error, "ENOMEM");
 	ck_assert_int_gt(n, 8);
 	ck_assert_int_lt(n, 15);
-	ck_assert_uint_le(memory->used, 20000);
+	ck_assert_uint_le(memory->used, LIMIT);
 	/* What is refused has done nothing; what takes no more memory is allowed. */
 	scene_write(scene.guest, b, "0", "short");
 	scene_ok(scene.guest, MESSAGE_TRANSACTION_END, a, "F");

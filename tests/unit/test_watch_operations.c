@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "request/client_transactions.h"
 #include "support/scene.h"
 #include "support/suite.h"
 
