@@ -392,7 +392,7 @@ tests_fuzz_fuzz_permissions_SOURCES = tests/fuzz/fuzz_permissions.c tests/fuzz/f
 tests_fuzz_fuzz_permissions_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_fuzz_fuzz_permissions_LDFLAGS = $(FUZZER_FLAG)
 tests_fuzz_fuzz_permissions_LDADD = $(FUZZER_LIBS)
-tests_fuzz_fuzz_request_SOURCES = tests/fuzz/fuzz_request.c tests/fuzz/fuzz.h tests/support/world.c tests/support/world.h tests/support/world_xen.c tests/support/world_xen.h
+tests_fuzz_fuzz_request_SOURCES = tests/fuzz/fuzz_request.c tests/fuzz/fuzz.h tests/support/world.c tests/support/world.h tests/support/world_death.c tests/support/world_death.h tests/support/world_xen.c tests/support/world_xen.h
 tests_fuzz_fuzz_request_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_fuzz_fuzz_request_LDFLAGS = $(FUZZER_FLAG) -Wl,--wrap=fopen -Wl,--wrap=log_trace_to
 tests_fuzz_fuzz_request_LDADD = $(FUZZER_LIBS)
