@@ -23,6 +23,7 @@
 #include "front/ring_front.h"
 #include "front/socket.h"
 #include "front/xen.h"
+#include "request/client_transactions.h"
 #include "request/departed.h"
 #include "request/release.h"
 #include "handover/handed.h"
@@ -385,6 +386,7 @@ static void hand_over(struct server *server)
 		exit(EXIT_FAILURE);
 	}
 	front_finish(&server->front);
+	client_record_observations(server->turn.store);
 	if (server->start.supervisor && server->start.supervisor->channel >= 0)
 		handed_add_descriptor(writer, HANDOVER_KEEPER, 0, server->start.supervisor->channel);
 	socket_front_each(server->socket, add_socket, writer);

@@ -223,6 +223,16 @@ int client_end_transaction(struct turn *turn, struct transaction *transaction, u
 
 /* ---- from one process to the next ---- */
 
+void client_record_observations(struct store *store)
+{
+	struct transaction *transaction;
+
+	DL_FOREACH2 (store->transactions, transaction, next) {
+		if (transaction->owner)
+			(void)write_anew(transaction, true);
+	}
+}
+
 void client_leave_transactions(struct client *client)
 {
 	while (client->transactions) {

@@ -44,9 +44,12 @@ void client_free_transaction(struct transaction *transaction);
 void client_free_transactions(struct client *client);
 
 /*
- * Records what they have observed, as far as there is room, so that the next process on the ledger need not assume the worst. To
- * be called when the client runs no more requests: they are freed, in memory only.
+ * Records what all have observed, as far as there is room, so that the next process on the ledger need not assume the worst.
+ * To be called when no more requests are run.
  */
+void client_record_observations(struct store *store);
+
+/* The same for those of a client, which then are freed, in memory only. */
 void client_leave_transactions(struct client *client);
 
 /* Those that the ledger has of a client that was just attached. -ENOMEM, -EIO: none is there. */

@@ -75,12 +75,8 @@ static void die(void)
 /* It ends in good order instead, as for an update. */
 static void end_in_order(void)
 {
-	struct world_client *client;
-
 	turn_commit(&now->turn);
-	DL_FOREACH (now->clients, client) {
-		client_leave_transactions(&client->client);
-	}
+	client_record_observations(now->turn.store);
 	die();
 }
 
