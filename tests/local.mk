@@ -741,6 +741,6 @@ tests_xen_guest_LDFLAGS = -static
 EXTRA_DIST += tests/support/fetch-packages.sh tests/xen/README.md tests/xen/boots tests/xen/boots.check tests/xen/debian-image.sh \
 	tests/xen/dom0-init.sh tests/xen/explained-differences.sed tests/xen/hostile.c tests/xen/image.sh tests/xen/library.sh tests/xen/play.sh \
 	tests/xen/run-scenario.sh tests/xen/run.sh tests/xen/scenarios.service \
-	tests/xen/scenarios/crash.sh tests/xen/scenarios/devices.sh tests/xen/scenarios/driver.sh tests/xen/scenarios/full.sh \
+	tests/xen/scenarios/arrive.sh tests/xen/scenarios/crash.sh tests/xen/scenarios/devices.sh tests/xen/scenarios/driver.sh tests/xen/scenarios/full.sh \
 	tests/xen/scenarios/host.sh tests/xen/scenarios/hostile.sh tests/xen/scenarios/init.sh tests/xen/scenarios/kill.sh tests/xen/scenarios/life.sh \
 	tests/xen/scenarios/save.sh tests/xen/scenarios/ten.sh tests/xen/scenarios/update.sh

@@ -62,7 +62,7 @@ make_dom0_image() {
 	"$root/bin/busybox" --list | while read -r applet; do
 		[ -e "$folder/bin/$applet" ] || ln -s busybox "$folder/bin/$applet"
 	done
-	install_programs "$folder" "$programs"/{xl,xenconsoled,xenconsole,xen-init-dom0,lsevtchn,xenstored,xenstore-control,libxl-save-helper} \
+	install_programs "$folder" "$programs"/{xl,xenconsoled,xenconsole,xen-init-dom0,xenctx,lsevtchn,xenstored,xenstore-control,libxl-save-helper} \
 		"$root"/usr/bin/xenstore-{chmod,exists,list,ls,read,rm,watch,write} /usr/bin/flock
 	# The scripts that connect devices want this shell.
 	install_programs "$folder" /bin/bash && mv "$folder/xen/bash" "$folder/bin/"

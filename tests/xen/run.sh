@@ -67,7 +67,7 @@ boot() {
 		-cpu max,-smap,-rdtscp,-xsave -nodefaults -display none -monitor none -no-reboot \
 		-serial "file:$logs/$name.console" -serial "file:$logs/$name.results" -kernel "$xen/xen.elf" \
 		-append "console=com1 com1=115200,8n1 loglvl=warning guest_loglvl=warning dom0_mem=$dom0_memory,max:$dom0_memory dom0_max_vcpus=1 noreboot=0" \
-		-initrd "$xen/vmlinux console=hvc0 loglevel=4 nokaslr panic=5,$xen/initrd" </dev/null >"$logs/$name.qemu" 2>&1 &
+		-initrd "$xen/vmlinux console=hvc0 loglevel=4 nokaslr panic=5 systemd.show_status=error systemd.log_color=0,$xen/initrd" </dev/null >"$logs/$name.qemu" 2>&1 &
 	emulator=$!
 	wait $emulator || say "qemu: exit status $?"
 	emulator=
@@ -86,6 +86,12 @@ choose_image() {
 
 # One scenario's part of the results of a boot.
 part() { awk -v name="$2" -v type="$3" '/^scenario / { on = $2 == name && $3 == type; next } on' "$logs/$1.results"; }
+
+# What the console of a boot says of one scenario, or of the start if the boot did not get that far.
+console_of() {
+	tr -d '\r' <"$logs/$1.console" | awk -v title="==== $2 $3" '/^==== / { on = $0 == title; found = found || on } on { print } !found { start = start $0 "\n" }
+		END { if (!found) printf "%s", start }'
+}
 
 # Lines that differ from what stock recorded in the same scenario, but for those that are explained.
 differences() {
@@ -110,7 +116,7 @@ judge() {
 	echo "not ok $tests - $name, $type guest, $daemon: ${why:-${different:+differs from stock}}${seconds:+ after $seconds s}"
 	[ -z "$different" ] || sed 's/^/# /' <<<"$different" | head -n 60
 	[ -n "$why$different" ] || say "it did not end"
-	tail -n 15 "$logs/$boot.console" | sed 's/^/# /'
+	console_of "$boot" "$name" "$type" | tail -n 60 | sed 's/^/# /'
 }
 
 emulator=
