@@ -200,6 +200,34 @@ START_TEST(what_was_sent_in_part_and_what_was_not_taken_is_there_afterwards)
 }
 END_TEST
 
+START_TEST(transactions_stay_open_over_updates_and_hold_none_up)
+{
+	struct client *client = expect_client(&daemon_of_test), *other = expect_client(&daemon_of_test);
+
+	expect_write(other, 0, "/seen", "1");
+	expect_write(other, 0, "/changed", "1");
+	uint32_t good = expect_transaction(client), late = expect_transaction(client);
+	expect_read(client, good, "/seen", "1");
+	expect_write(client, good, "/made", "in it");
+	expect_read(client, late, "/changed", "1");
+	expect_write(client, late, "/never", "there");
+	expect_update(lxenstored());
+	expect_read(client, good, "/made", "in it");
+	expect_read(other, 0, "/made", NULL);
+	expect_write(client, good, "/made-later", "in it too");
+	expect_write(other, 0, "/changed", "2");
+	expect_update(later("ahead"));
+	expect_update(lxenstored());
+	expect_end(client, good, "");
+	expect_end(client, late, "EAGAIN");
+	expect_read(other, 0, "/made", "in it");
+	expect_read(other, 0, "/made-later", "in it too");
+	expect_read(other, 0, "/never", NULL);
+	client_close(client);
+	client_close(other);
+}
+END_TEST
+
 START_TEST(options_that_are_given_are_those_of_the_new_daemon)
 {
 	struct client *client = expect_client(&daemon_of_test);
@@ -414,6 +442,7 @@ int main(void)
 	    nothing_is_lost_and_nothing_told_twice_over_updates,
 	    a_domain_that_ends_after_an_update_is_noticed,
 	    what_was_sent_in_part_and_what_was_not_taken_is_there_afterwards,
+	    transactions_stay_open_over_updates_and_hold_none_up,
 	    options_that_are_given_are_those_of_the_new_daemon,
 	    the_pieces_of_the_command_belong_together,
 	    an_update_can_be_cancelled_while_the_program_proves_itself,
