@@ -173,6 +173,7 @@ blank=' ' # a line of help ends with one where a command has no arguments
 expect 0 OK "$control" check
 expect 0 "check          $blank
 help           $blank
+live-update     [-c <cmdline>] [-F] [-t <timeout>] <file>
 log             [on|off|+<switch>|-<switch>]
 logfile         <file>
 memreport       [<file>]
