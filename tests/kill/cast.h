@@ -78,7 +78,6 @@ struct party {
 
 	uint32_t last_id;
 	uint32_t transaction;
-	bool transaction_lost;
 	uint64_t deaths_before; /* the transaction's start, or the first of several CONTROL */
 
 	unsigned char out[CAST_OUT];
@@ -109,7 +108,7 @@ struct cast {
 	struct nodes tree;
 	struct cast_watch watches[CAST_WATCHES];
 	size_t n_watches;
-	unsigned phase, update_phase; /* that of the live update */
+	unsigned phase;
 	uint64_t deaths;
 	struct nodes file; /* of the daemon that died last */
 	bool has_file;

@@ -30,10 +30,8 @@ static void write_request(struct cast *cast, struct party *party)
 	const struct asked *before = party->next > 1 ? asked - 1 : NULL;
 	if (asked->is_control && !(before && before->is_control))
 		party->deaths_before = cast->deaths;
-	if (asked->first_of == party->next) {
+	if (asked->first_of == party->next)
 		party->deaths_before = cast->deaths;
-		party->transaction_lost = false;
-	}
 	asked->id = header.request_id;
 	message_write_header(party->out + party->out_end, &header);
 	memcpy(party->out + party->out_end + MESSAGE_HEADER_SIZE, asked->payload, asked->len);

@@ -386,7 +386,6 @@ static void ask_to_update(struct asking *asking)
 
 	set_payload(asking, MESSAGE_CONTROL, payload, sizeof(payload));
 	asking->asked->is_control = true;
-	asking->cast->update_phase = asking->cast->phase;
 }
 
 /* ---- lines ---- */
