@@ -55,6 +55,7 @@ struct server {
 	struct server_start start;
 	struct places places;
 	struct death_note *death_note;
+	bool ledger_is_recovered; /* already, see before_repair */
 };
 
 /* ---- parts ---- */
@@ -168,7 +169,9 @@ static int recover_ledger(struct server *server)
 	bool is_good = loading_is_next(ledger_loading(ledger), LEDGER_LOAD_LEDGER, 0, 0);
 	int result = STATUS_ENOENT;
 
-	if (is_good)
+	if (server->ledger_is_recovered)
+		result = 0;
+	else if (is_good)
 		result = ledger_recover(ledger, store->meta.id, store_last_commit(store), note_damaged, server->log);
 	else
 		log_error(server->log,
@@ -203,6 +206,19 @@ static bool store_was_sound(const struct server *server)
 	return server->start.handed || (supervisor && supervisor->again && !supervisor->suspects);
 }
 
+/* Entries of the ledger are valid by commits of the damaged store. */
+static int before_repair(void *context, const unsigned char id[STORE_ID_SIZE], uint64_t commit)
+{
+	struct server *server = context;
+
+	if (!ledger_has_header(server->turn.ledger) ||
+	    !loading_is_next(ledger_loading(server->turn.ledger), LEDGER_LOAD_LEDGER, 0, 0))
+		return 0;
+	int result = ledger_recover(server->turn.ledger, id, commit, note_damaged, server->log);
+	server->ledger_is_recovered = !result;
+	return result < 0 ? result : 0;
+}
+
 static int open_store(struct server *server)
 {
 	const struct options *options = server->start.options;
@@ -223,6 +239,8 @@ static int open_store(struct server *server)
 	    .boot_id = places->boot_id,
 	    .was_sound = store_was_sound(server),
 	    .log = server->log,
+	    .before_repair = before_repair,
+	    .context = server,
 	};
 	tell_progress(server, store_options.was_sound ? 0 : check_file_limit(places->store));
 	acquit(server);

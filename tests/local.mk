@@ -433,6 +433,9 @@ tests_integration_test_start_LDADD = $(TEST_LIBS)
 
 # ---- daemons with guests, on the simulated Xen ----
 PROTOCOL_TESTS += tests/integration/test_fairness tests/integration/test_rings tests/integration/test_xensim tests/integration/test_xensim_host
+PROTOCOL_TESTS += tests/integration/test_damage
+tests_integration_test_damage_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_integration_test_damage_LDADD = $(TEST_LIBS)
 PROTOCOL_TESTS += tests/integration/test_deadly_requests
 PROTOCOL_TESTS += tests/integration/test_deadly_start
 tests_integration_test_deadly_start_CPPFLAGS = $(TEST_CPPFLAGS)

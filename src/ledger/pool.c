@@ -122,6 +122,8 @@ void pool_close(struct pool *pool)
 /* These never change but for lengths: the kernel is always shown the same buffers' descriptions. */
 static void begin_message_headers(struct ledger_header *header)
 {
+	header->receive = (struct mmsghdr){0};
+	header->send = (struct mmsghdr){0};
 	header->receive.msg_hdr.msg_iov = &header->receive_buffer;
 	header->receive.msg_hdr.msg_iovlen = 1;
 	header->send.msg_hdr.msg_iov = header->send_buffers;

@@ -11,7 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "store/check.h"
+#include "store/check_walk.h"
 
 /* The time that the walk in the child may take: some hundred times what it needs. */
 static const unsigned least_seconds = 60, bytes_per_second = 8 << 20;
@@ -32,6 +32,16 @@ static void examine_records(struct reader_env *reader, struct check_verdict *out
 		out->result = CHECK_DAMAGED;
 		snprintf(out->text, sizeof(out->text), "%s", strerror(-fault));
 	}
+}
+
+static void examine_pages(const char *path, struct check_verdict *out)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd >= 0 && !check_pages_of_file(fd, out->text, sizeof(out->text)))
+		out->result = CHECK_DAMAGED;
+	if (fd >= 0)
+		close(fd);
 }
 
 static void examine(const char *path, const char *boot_id, bool all, struct check_verdict *out)
@@ -59,7 +69,9 @@ static void examine(const char *path, const char *boot_id, bool all, struct chec
 		out->result = CHECK_OTHER_BOOT;
 		snprintf(out->text, sizeof(out->text), "%.*s", (int)sizeof(reader.meta.boot_id), reader.meta.boot_id);
 	} else if (all) {
-		examine_records(&reader, out);
+		examine_pages(path, out);
+		if (out->result == CHECK_SOUND)
+			examine_records(&reader, out);
 	}
 	reader_close(&reader);
 }

@@ -38,6 +38,12 @@ void check_node_problem(struct check_walk *walk, const struct path *path, const 
 /* A record in the state that is read: what mdb_get returns. */
 int check_get(struct check_walk *walk, const void *key, size_t key_len, struct MDB_val *record);
 
+/*
+ * Whether the pages of this file that LMDB's newest state uses are sound; nobody may be writing it. Else `text` says what is
+ * wrong first. A file that is none of LMDB's may be sound.
+ */
+bool check_pages_of_file(int fd, char *text, size_t text_size);
+
 /* The record that is read, of the kind that its key's first byte says. */
 void check_node(struct check_walk *walk);
 void check_index(struct check_walk *walk);

@@ -24,6 +24,7 @@
 #include "store/listing.h"
 #include "store/node.h"
 #include "store/recent.h"
+#include "store/repair.h"
 #include "store/snapshot.h"
 #include "store/tombstone.h"
 
@@ -405,6 +406,12 @@ static int examine_file(const struct store_options *options)
 			  path, verdict.text);
 		return -EPROTO;
 	default:
+		if (options->before_repair)
+			error = repair_file(options);
+		if (options->before_repair && !error)
+			return 0;
+		if (error < 0)
+			log_error(options->log, "store %s: cannot be repaired: %s", path, strerror(-error));
 		log_error(options->log,
 			  "store %s is damaged: %s. Save what `lxenstore-dump --store %s` still shows, then move the file away "
 			  "to begin "

@@ -31,6 +31,14 @@ struct store_options {
 	const char *boot_id; /* of the running host */
 	bool was_sound;	     /* a daemon has opened it soundly in this boot, and nobody else was there since */
 	struct log *log;
+
+	/*
+	 * Called before a damaged store is replaced by what can be used of it: numbers of commits begin anew then, so what
+	 * depends on the old ones (`id`: of the store, `commit`: its last one) has to be settled. 0, or -errno: it is not
+	 * replaced. NULL: a damaged store is refused.
+	 */
+	int (*before_repair)(void *context, const unsigned char id[STORE_ID_SIZE], uint64_t commit);
+	void *context;
 };
 
 enum { STORE_LISTINGS = 8, STORE_RECORD_MAX = 16384 };
@@ -70,8 +78,9 @@ struct store {
 
 /*
  * Opens the store, or makes it with its first nodes ("/", "/tool", "/tool/xenstored" and the specials). A store of another
- * boot is renamed to "<path>.<its boot id>" and a fresh one made. Faults, each logged with what to do, nothing overwritten:
- * -EPROTO: the format is newer, or it is no store at all; -EIO: damaged; else -errno. *out: closed by store_close.
+ * boot is renamed to "<path>.<its boot id>" and a fresh one made; a damaged one is repaired if it can be (repair.h). Faults, each
+ * logged with what to do, nothing overwritten: -EPROTO: the format is newer, or it is no store at all; -EIO: damaged; else
+ * -errno. *out: closed by store_close.
  */
 int store_open(const struct store_options *options, struct store **out);
 void store_close(struct store *store); /* accepts NULL; uncommitted changes are lost */
