@@ -20,10 +20,9 @@ enum {
 	HEAD_SIZE = 16, /* of a page */
 	NODE_HEAD_SIZE = 8,
 	DEPTH_MAX = 32,
-	PAGE_BRANCH = 1,
+	PAGE_BRANCH = 1, /* and no other flag, which would be of a page that is being changed */
 	PAGE_LEAF = 2,
 	PAGE_OVERFLOW = 4,
-	PAGE_KINDS = 0x0f,
 	NODE_LARGE = 1,	     /* its data lie on pages of their own */
 	FREE_FLAGS = 0x4008, /* of the list of free pages: keys are integers; the file is no directory */
 	PAGE_SIZE_LEAST = 256,
@@ -111,8 +110,8 @@ static bool walk_overflow(struct pages_walk *walk, uint64_t first, size_t data_l
 	if (pread(walk->fd, &head, sizeof(head), (off_t)(first * walk->page_size)) != sizeof(head))
 		return wrong(walk, first, "cannot be read");
 	uint64_t n = head.lower | (uint64_t)head.upper << 16;
-	if (head.number != first || (head.flags & PAGE_KINDS) != PAGE_OVERFLOW ||
-	    n != (HEAD_SIZE - 1 + data_len) / walk->page_size + 1 || n > walk->last_page - first + 1)
+	if (head.number != first || head.flags != PAGE_OVERFLOW || n != (HEAD_SIZE - 1 + data_len) / walk->page_size + 1 ||
+	    n > walk->last_page - first + 1)
 		return wrong(walk, first, "does not hold what it is to hold");
 	for (uint64_t i = first; i < first + n; i++)
 		if (walk->seen[i]++)
@@ -160,9 +159,8 @@ static bool open_page(struct pages_walk *walk, uint64_t number, const unsigned c
 {
 	*out = (struct opened){.page = number, .bytes = bytes};
 	memcpy(&out->head, bytes, sizeof(out->head));
-	out->is_leaf = (out->head.flags & PAGE_KINDS) == PAGE_LEAF;
-	if (out->head.number != number || (!out->is_leaf && (out->head.flags & PAGE_KINDS) != PAGE_BRANCH) ||
-	    out->head.flags & 0x20)
+	out->is_leaf = out->head.flags == PAGE_LEAF;
+	if (out->head.number != number || (!out->is_leaf && out->head.flags != PAGE_BRANCH))
 		return wrong(walk, number, "is not what it is to be");
 	if (out->head.lower <= HEAD_SIZE || out->head.lower % 2 || out->head.lower > out->head.upper ||
 	    out->head.upper > walk->page_size)
