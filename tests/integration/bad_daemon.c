@@ -20,6 +20,13 @@ static _Noreturn void hang(void)
 		pause();
 }
 
+/* Also with a sanitizer, which would make an ordinary end of it. */
+static void crash(void)
+{
+	signal(SIGSEGV, SIG_DFL);
+	raise(SIGSEGV);
+}
+
 /* Before main. */
 __attribute__((constructor)) static void fail(void)
 {
@@ -28,13 +35,13 @@ __attribute__((constructor)) static void fail(void)
 	bool proves = getenv(PROOF_VARIABLE), serves = getenv(HANDOVER_VARIABLE) || getenv(KEEPER_CHANNEL_VARIABLE);
 
 	if (proves && !strcmp(name, "crashes-in-the-proof"))
-		raise(SIGSEGV);
+		crash();
 	if (proves && !strcmp(name, "hangs-in-the-proof"))
 		hang();
 	if (proves && !strcmp(name, "proves-nothing"))
 		_exit(EXIT_SUCCESS);
 	if (serves && !strcmp(name, "crashes-at-the-start"))
-		raise(SIGSEGV);
+		crash();
 	if (serves && !strcmp(name, "ends-at-the-start"))
 		_exit(3);
 	if (serves && !strcmp(name, "hangs-at-the-start"))
