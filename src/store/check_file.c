@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -34,14 +35,51 @@ static void examine_records(struct reader_env *reader, struct check_verdict *out
 	}
 }
 
-static void examine_pages(const char *path, struct check_verdict *out)
+/* The record about the store, wherever it lies; all copies of it that a file has are the same. False: there is none. */
+static bool find_meta(int fd, struct store_meta *out)
+{
+	struct stat file;
+
+	if (fstat(fd, &file) || file.st_size < (off_t)sizeof(*out))
+		return false;
+	size_t size = (size_t)file.st_size;
+	void *bytes = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (bytes == MAP_FAILED)
+		return false;
+	const unsigned char *at = memmem(bytes, size, STORE_MAGIC, sizeof(STORE_MAGIC));
+	bool found = at && (size_t)(at - (const unsigned char *)bytes) <= size - sizeof(*out);
+	if (found)
+		memcpy(out, at, sizeof(*out));
+	munmap(bytes, size);
+	return found;
+}
+
+static void tell_other_boot(const struct store_meta *meta, struct check_verdict *out)
+{
+	out->result = CHECK_OTHER_BOOT;
+	snprintf(out->text, sizeof(out->text), "%.*s", (int)sizeof(meta->boot_id), meta->boot_id);
+}
+
+static bool is_of_boot(const struct store_meta *meta, const char *boot_id)
+{
+	return !boot_id || !strncmp(meta->boot_id, boot_id, sizeof(meta->boot_id));
+}
+
+/* Before LMDB looks at them, which may go round in circles. What is no store of ours may have pages of other kinds. */
+static void examine_pages(const char *path, const char *boot_id, struct check_verdict *out)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct store_meta meta;
 
-	if (fd >= 0 && !check_pages_of_file(fd, out->text, sizeof(out->text)))
+	if (fd < 0)
+		return;
+	if (check_pages_of_file(fd, out->text, sizeof(out->text)) || !find_meta(fd, &meta))
+		*out->text = 0;
+	else if (is_of_boot(&meta, boot_id))
 		out->result = CHECK_DAMAGED;
-	if (fd >= 0)
-		close(fd);
+	else
+		tell_other_boot(&meta, out);
+	close(fd);
 }
 
 static void examine(const char *path, const char *boot_id, bool all, struct check_verdict *out)
@@ -49,6 +87,10 @@ static void examine(const char *path, const char *boot_id, bool all, struct chec
 	struct reader_env reader;
 
 	*out = (struct check_verdict){.result = CHECK_SOUND};
+	if (all)
+		examine_pages(path, boot_id, out);
+	if (out->result != CHECK_SOUND)
+		return;
 	switch (reader_open(path, false, &reader, out->text)) {
 	case READER_SOUND:
 		break;
@@ -65,14 +107,10 @@ static void examine(const char *path, const char *boot_id, bool all, struct chec
 		out->result = CHECK_DAMAGED;
 		return;
 	}
-	if (boot_id && strncmp(reader.meta.boot_id, boot_id, sizeof(reader.meta.boot_id)) != 0) {
-		out->result = CHECK_OTHER_BOOT;
-		snprintf(out->text, sizeof(out->text), "%.*s", (int)sizeof(reader.meta.boot_id), reader.meta.boot_id);
-	} else if (all) {
-		examine_pages(path, out);
-		if (out->result == CHECK_SOUND)
-			examine_records(&reader, out);
-	}
+	if (!is_of_boot(&reader.meta, boot_id))
+		tell_other_boot(&reader.meta, out);
+	else if (all)
+		examine_records(&reader, out);
 	reader_close(&reader);
 }
 

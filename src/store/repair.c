@@ -22,7 +22,7 @@
 #include "store/record.h"
 #include "store/restore.h"
 
-enum { NAME_SIZE = 4096, TRIES = 1000 };
+enum { NAME_SIZE = 4096, TRIES = 1000, CIRCLES_SECONDS = 10 };
 
 /* What the child says. */
 struct answer {
@@ -308,11 +308,24 @@ static void open_list(struct repair *repair)
 		fprintf(repair->list, "%s the store was damaged:\n", date);
 }
 
+/* Else LMDB may find its way through them nevertheless, or go round in circles. */
+static bool has_sound_pages(const char *path)
+{
+	char text[READER_TEXT_SIZE];
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	bool sound = fd >= 0 && check_pages_of_file(fd, text, sizeof(text));
+
+	if (fd >= 0)
+		close(fd);
+	return sound;
+}
+
 /* Never returns. LMDB may die of the file: then it cannot be repaired. */
 static void repair_in_child(struct repair *repair, int to)
 {
 	static const int deaths[] = {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL};
-	const rlim_t limit = 2 * check_file_limit(repair->options->path);
+	const rlim_t limit =
+	    has_sound_pages(repair->options->path) ? 2 * check_file_limit(repair->options->path) : CIRCLES_SECONDS;
 	const struct rlimit none = {0, 0}, seconds = {limit, limit};
 
 	close_range(3, (unsigned)to - 1, 0);

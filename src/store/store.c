@@ -408,8 +408,13 @@ static int examine_file(const struct store_options *options)
 	default:
 		if (options->before_repair)
 			error = repair_file(options);
-		if (options->before_repair && !error)
-			return 0;
+		if (options->before_repair && !error) {
+			/* It may be one of another boot. */
+			struct store_options again = *options;
+			again.before_repair = NULL;
+			again.was_sound = true;
+			return examine_file(&again);
+		}
 		if (error < 0)
 			log_error(options->log, "store %s: cannot be repaired: %s", path, strerror(-error));
 		log_error(options->log,

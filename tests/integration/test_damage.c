@@ -18,6 +18,7 @@
 #include "handover/channel.h"
 #include "handover/keeper.h"
 #include "lxenstored/ledger_format.h"
+#include "lxenstored/store_format.h"
 #include "support/command.h"
 #include "support/expect.h"
 #include "support/random.h"
@@ -220,6 +221,29 @@ START_TEST(a_store_without_a_root_is_refused_and_left_alone)
 	ck_assert(!is_there(".damaged") && !is_there(".repair"));
 	free(before);
 	free(after);
+}
+END_TEST
+
+START_TEST(a_damaged_store_of_another_boot_is_renamed_like_any_other)
+{
+	static const char other[40] = "another-boot";
+	struct store_meta meta;
+	size_t len;
+
+	fill();
+	end_daemon();
+	/* The record is there more than once, in pages that are not used any more. */
+	unsigned char *bytes = store_file_bytes(served.store, &len);
+	for (unsigned char *at = bytes; (at = memmem(at, len - (size_t)(at - bytes), STORE_MAGIC, sizeof(STORE_MAGIC))); at++)
+		memcpy(at + offsetof(struct store_meta, boot_id), other, sizeof(meta.boot_id));
+	for (size_t page = 3; page * PAGE_SIZE < len && page < 20; page++)
+		bytes[page * PAGE_SIZE + 10] ^= 0x7f;
+	store_file_write(served.store, bytes, len);
+	free(bytes);
+	ck_assert(goes_on());
+	expect_said("earlier boot");
+	ck_assert(is_there(".another-boot"));
+	expect_read(client, 0, "/z", NULL);
 }
 END_TEST
 
@@ -512,12 +536,19 @@ END_TEST
 int main(void)
 {
 	const TTest *const tests[] = {
-	    a_node_that_is_none_is_left_out_with_all_below_it,	    what_follows_from_other_records_is_made_anew,
-	    a_watch_a_domain_and_quotas_that_are_none_are_left_out, special_nodes_that_are_missing_are_made,
-	    a_store_without_a_root_is_refused_and_left_alone,	    a_store_that_is_damaged_anywhere_is_refused_or_repaired,
-	    a_store_that_was_cut_short_is_refused_or_repaired,	    a_ledger_that_is_damaged_anywhere_keeps_nobody_from_starting,
-	    a_ledger_that_was_cut_short_keeps_nobody_from_starting, a_file_that_is_no_ledger_is_kept_under_another_name,
-	    whatever_a_keeper_passes_the_daemon_serves_or_ends,	    a_channel_that_is_none_is_told,
+	    a_node_that_is_none_is_left_out_with_all_below_it,
+	    what_follows_from_other_records_is_made_anew,
+	    a_watch_a_domain_and_quotas_that_are_none_are_left_out,
+	    special_nodes_that_are_missing_are_made,
+	    a_store_without_a_root_is_refused_and_left_alone,
+	    a_damaged_store_of_another_boot_is_renamed_like_any_other,
+	    a_store_that_is_damaged_anywhere_is_refused_or_repaired,
+	    a_store_that_was_cut_short_is_refused_or_repaired,
+	    a_ledger_that_is_damaged_anywhere_keeps_nobody_from_starting,
+	    a_ledger_that_was_cut_short_keeps_nobody_from_starting,
+	    a_file_that_is_no_ledger_is_kept_under_another_name,
+	    whatever_a_keeper_passes_the_daemon_serves_or_ends,
+	    a_channel_that_is_none_is_told,
 	};
 
 	return suite_run(expect_suite("damage", &shared, start_new, stop, tests, sizeof(tests) / sizeof(tests[0])));
