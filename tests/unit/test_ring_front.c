@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/status.h"
+#include "request/release.h"
 #include "support/ring_stage.h"
 #include "support/suite.h"
 
@@ -595,6 +596,106 @@ START_TEST(a_guest_that_asks_for_it_begins_at_0_at_the_start)
 }
 END_TEST
 
+/* ---- ports that are inherited ---- */
+
+static struct inherited_port passed[4];
+static struct inherited_ports inherited;
+
+static void pass(void *context, const struct inherited_port *port)
+{
+	(void)context;
+	passed[inherited.n++] = *port;
+}
+
+/* Another program goes on with the ports of the one before, whose end unbinds nothing. */
+static void execute(void)
+{
+	uint32_t bound[FAKE_GUESTS];
+	const struct ring_front_options options = {.inherited = &inherited};
+
+	inherited = (struct inherited_ports){.all = passed, .exception_port = ring_front_exception_port(stage.rings)};
+	ring_front_each_port(stage.rings, pass, NULL);
+	for (size_t i = 0; i < stage.xen.n_guests; i++)
+		bound[i] = stage.xen.guests[i].bound;
+	ring_front_close(stage.rings);
+	for (size_t i = 0; i < stage.xen.n_guests; i++)
+		stage.xen.guests[i].bound = bound[i];
+	stage.xen.exception_port = inherited.exception_port;
+	ck_assert_int_eq(ring_front_open(&stage.front, &stage.xen.host, &options, &stage.rings), 0);
+	stage.world.turn.rings = ring_front_rings(stage.rings);
+	ck_assert_int_eq(release_check_domains(&stage.world.turn), 0);
+	ck_assert_int_eq(ring_front_recover(stage.rings), 0);
+	ck_assert_int_eq(ring_front_start(stage.rings), 0);
+}
+
+START_TEST(a_port_that_is_inherited_is_not_bound_again)
+{
+	struct fake_guest *guest = ring_stage_guest(5);
+
+	execute();
+	ck_assert_uint_eq(inherited.n, 1);
+	ck_assert_uint_eq(guest->bindings, 1);
+	ck_assert_uint_ne(guest->bound, 0);
+	ring_stage_alive(guest);
+}
+END_TEST
+
+START_TEST(a_port_that_is_inherited_may_be_masked_with_an_event)
+{
+	struct fake_guest *guest = ring_stage_guest(5);
+	unsigned char request[MESSAGE_SIZE_MAX];
+	struct ring_message message;
+
+	ring_stage_turn();
+	guest->is_masked = true; /* somebody has read its event, and not looked */
+	execute();
+	ring_stage_turn();
+	ck_assert(!guest->is_masked);
+	fake_guest_put(guest, request, fake_guest_request(guest, MESSAGE_READ, 0, "/", 2, request));
+	fake_guest_event(guest);
+	ring_stage_turn();
+	ck_assert(ring_stage_take(guest, &message));
+}
+END_TEST
+
+START_TEST(a_port_for_another_end_than_the_ring_has_is_unbound)
+{
+	struct fake_guest *guest = ring_stage_guest(5), *other = ring_stage_guest(6);
+
+	ring_stage_turn();
+	domain_find(&stage.world.domains, 5)->port = guest->port = 77; /* its end is another one now */
+	ck_assert_int_eq(ring_stage_release(other), 0);
+	memset(other->page, 0, sizeof(*other->page));
+	other->bound = ++stage.xen.next_port; /* a port of somebody who has no ring */
+	uint32_t before = guest->bound;
+	inherited = (struct inherited_ports){.all = passed, .n = 2, .exception_port = stage.xen.exception_port};
+	passed[0] = (struct inherited_port){6, other->bound, other->port};
+	passed[1] = (struct inherited_port){5, before, 9};
+	const struct ring_front_options options = {.inherited = &inherited};
+	ring_front_close(stage.rings);
+	stage.xen.exception_port = inherited.exception_port;
+	ck_assert_int_eq(ring_front_open(&stage.front, &stage.xen.host, &options, &stage.rings), 0);
+	stage.world.turn.rings = ring_front_rings(stage.rings);
+	ck_assert_int_eq(release_check_domains(&stage.world.turn), 0);
+	ck_assert_int_eq(ring_front_recover(stage.rings), 0);
+	ck_assert_uint_ne(guest->bound, before);
+	ck_assert_uint_ne(other->bound, 0);
+	ck_assert_int_eq(ring_front_start(stage.rings), 0);
+	ck_assert_uint_eq(other->bound, 0);
+	ring_stage_alive(guest);
+}
+END_TEST
+
+START_TEST(the_port_of_ended_domains_is_inherited_too)
+{
+	const uint32_t port = stage.xen.exception_port;
+
+	execute();
+	ck_assert_uint_eq(ring_front_exception_port(stage.rings), port);
+	ck_assert_uint_eq(stage.xen.exception_port, port);
+}
+END_TEST
+
 START_TEST(closing_nothing_is_allowed)
 {
 	ring_front_close(NULL);
@@ -638,6 +739,10 @@ int main(void)
 	tcase_add_test(tcase, a_guest_goes_on_where_it_was_at_the_start);
 	tcase_add_loop_test(tcase, a_page_whose_indexes_make_no_sense_begins_at_0_at_the_start, 0, 2);
 	tcase_add_test(tcase, a_guest_that_asks_for_it_begins_at_0_at_the_start);
+	tcase_add_test(tcase, a_port_that_is_inherited_is_not_bound_again);
+	tcase_add_test(tcase, a_port_that_is_inherited_may_be_masked_with_an_event);
+	tcase_add_test(tcase, a_port_for_another_end_than_the_ring_has_is_unbound);
+	tcase_add_test(tcase, the_port_of_ended_domains_is_inherited_too);
 	tcase_add_test(tcase, closing_nothing_is_allowed);
 	suite_add_tcase(suite, tcase);
 	return suite_run(suite);
