@@ -16,6 +16,7 @@
 #include "json_scan.h"
 #include "load_input.h"
 #include "store/node.h"
+#include "store/reader.h"
 #include "store/record.h"
 #include "store/restore.h"
 #include "store/watch_record.h"
@@ -142,7 +143,8 @@ static int read_header(struct document *document, const json_t *header)
 	if (!path || strcmp(path, "/"))
 		return refuse(document, "the document has only a part of a store: what is at %s", path ? path : "no path");
 	if (!get_hexadecimal(header, "store_id", origin->id, sizeof(origin->id)) || !boot_id ||
-	    strlen(boot_id) >= sizeof(origin->boot_id) || !get_number(header, "generation", UINT64_MAX, &origin->generation) ||
+	    !reader_is_boot_id(boot_id, sizeof(origin->boot_id)) ||
+	    !get_number(header, "generation", UINT64_MAX, &origin->generation) ||
 	    !get_number(header, "nodes", UINT64_MAX, &document->n_nodes))
 		return refuse(document, "the header has no store_id, boot_id, generation or number of nodes");
 	snprintf(origin->boot_id, sizeof(origin->boot_id), "%s",

@@ -144,8 +144,7 @@ static enum reader_result tell_foreign_from_damaged(struct reader_env *reader, M
 	return say(text, READER_FOREIGN, "an LMDB file of something else");
 }
 
-/* It becomes part of a file name. */
-static bool is_boot_id(const char *id, size_t size)
+bool reader_is_boot_id(const char *id, size_t size)
 {
 	size_t len = strnlen(id, size);
 
@@ -184,7 +183,7 @@ static enum reader_result read_meta(struct reader_env *reader, MDB_txn *txn, cha
 		return say(text, READER_FOREIGN, "it has format %u, which only development versions wrote", reader->meta.version);
 	if (record.mv_size != sizeof(reader->meta))
 		return say(text, READER_DAMAGED, "the record about the store has %zu bytes", record.mv_size);
-	if (!is_boot_id(reader->meta.boot_id, sizeof(reader->meta.boot_id)))
+	if (!reader_is_boot_id(reader->meta.boot_id, sizeof(reader->meta.boot_id)))
 		return say(text, READER_DAMAGED, "the record about the store has a boot id that is none");
 	if (flags)
 		return say(text, READER_DAMAGED, "the database has flags 0x%x", flags);

@@ -35,6 +35,9 @@ struct reader_env {
  * comment promises, else "". After READER_SOUND: reader_close.
  */
 enum reader_result reader_open(const char *path, bool locked, struct reader_env *out, char text[READER_TEXT_SIZE]);
+
+/* Whether `id`, of `size` bytes or ended by NUL before, can be a boot id of a store: it becomes part of a file name. */
+bool reader_is_boot_id(const char *id, size_t size);
 void reader_close(struct reader_env *reader); /* accepts a zeroed one */
 
 /* A read transaction of the newest state, also when the file has grown since it was opened. 0 or -errno. */
