@@ -19,6 +19,7 @@ SHELL_TESTS = \
 	tests/check-includes.sh \
 	tests/check-man.sh \
 	tests/check-style.sh \
+	tests/integration/real-systemd.sh \
 	tests/integration/stock-clients.sh
 EXTRA_DIST += $(SHELL_TESTS) tests/support/fetch-xen-utils.sh
 check_PROGRAMS =
