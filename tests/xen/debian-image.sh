@@ -34,6 +34,7 @@ install_modules() {
 # It starts as a host does; what plays the scenarios waits for that.
 configure() {
 	rm -rf "$root"/var/cache/apt/archives/*.deb "$root"/var/lib/apt/lists/* "$root"/usr/share/{doc,locale,man}
+	mkdir -p "$root/var/log/xen/console"
 	ln -sf lib/systemd/systemd "$root/init"
 	echo dom0 >"$root/etc/hostname"
 	echo 'autoballoon="off"' >"$root/etc/xen/xl.conf"
