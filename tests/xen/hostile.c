@@ -13,6 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Else hypercalls have numbers and arguments of long ago. */
+#define __XEN_INTERFACE_VERSION__ __XEN_LATEST_INTERFACE_VERSION__
 #include <xen/xen.h>
 #include <xen/arch-x86/hvm/start_info.h>
 #include <xen/event_channel.h>
@@ -36,7 +38,7 @@ struct guest {
 
 extern char hypercall_page[];
 
-/* Notes that Xen's loader reads, doc "ELF notes" of xen/elfnote.h. */
+/* Notes that the loader of domains reads; the types are those of xen/elfnote.h. */
 #define NOTE(type, value)                                                                                                        \
 	__asm__(".pushsection .note.Xen, \"a\", @note\n.align 4\n.long 4, 2f - 1f, " #type "\n.asciz \"Xen\"\n1: " value         \
 		"\n2: .align 4\n.popsection")
