@@ -276,7 +276,7 @@ static void expect_served(const char *before)
 
 	expect_sound(client);
 	/* Records have no sums: bytes of a value may be others. */
-	if (!has_said("damaged"))
+	if (!has_said("damaged") && !has_said("earlier boot"))
 		ck_assert_uint_eq(count_lines(now), count_lines(before));
 	free(now);
 	end_daemon();
