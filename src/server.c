@@ -394,6 +394,64 @@ static void add_port(void *context, const struct inherited_port *port)
 	handed_add_port(context, HANDOVER_PORT, port);
 }
 
+/* ---- to a stock daemon ---- */
+
+static void list_socket(void *context, uint64_t id, int fd)
+{
+	struct handed *handed = context;
+
+	handed->failed |= held_add(&handed->sockets, id, fd) != 0;
+}
+
+static void list_port(void *context, const struct inherited_port *port)
+{
+	struct handed *handed = context;
+	struct inherited_ports *ports = &handed->ports;
+
+	if (ports->n == ports->capacity) {
+		size_t capacity = ports->capacity ? 2 * ports->capacity : 64;
+		struct inherited_port *grown = realloc(ports->all, capacity * sizeof(*grown));
+		if (!grown) {
+			handed->failed = true;
+			return;
+		}
+		ports->all = grown;
+		ports->capacity = capacity;
+	}
+	ports->all[ports->n++] = *port;
+}
+
+/* Its descriptors are open, and in nobody's hands any more. */
+static void leave_to_stock(struct server *server, const struct stock *stock)
+{
+	const struct ring_host *host = server->rings ? xen_ring_host(server->xen) : NULL;
+	struct handed handed = {.keeper = -1, .events = -1};
+	char state[2 * PLACE_SIZE];
+
+	front_finish(&server->front);
+	socket_front_each(server->socket, list_socket, &handed);
+	if (server->rings) {
+		handed.events = host->event_fd;
+		handed.ports.exception_port = ring_front_exception_port(server->rings);
+		ring_front_each_port(server->rings, list_port, &handed);
+	}
+	/* C xenstored binds it anew. */
+	if (stock->kind == STOCK_XENSTORED && handed.ports.exception_port) {
+		host->unbind(host->context, handed.ports.exception_port);
+		handed.ports.exception_port = 0;
+	}
+	if (handed.failed) {
+		log_error(server->log, "update: no memory");
+		exit(EXIT_FAILURE);
+	}
+	snprintf(state, sizeof(state), "%s/%s", server->places.run_directory, stock_state_name(stock));
+	update_note(server->update);
+	store_close(server->turn.store);
+	death_note_free(server->death_note);
+	ledger_close(server->turn.ledger);
+	update_leave(server->update, state, &handed);
+}
+
 /* All that was run is committed and sent; what is to be sent and run besides is in the ledger. */
 static void hand_over(struct server *server)
 {
@@ -550,7 +608,10 @@ void server_run(struct server *server)
 		    supervisor, &(struct supervised){server->loop, server->turn.ledger, server->places.ledger, hold_all, server});
 	begin_update(server);
 	ev_run(server->loop, 0);
-	if (update_is_due(server->update))
+	const struct stock *stock = update_stock(server->update);
+	if (stock)
+		leave_to_stock(server, stock);
+	else if (update_is_due(server->update))
 		hand_over(server);
 }
 

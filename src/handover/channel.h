@@ -25,7 +25,13 @@ enum channel_kind {
 	CHANNEL_UPDATE =
 	    20, /* another program is about to take the daemon's place; its file, and in text its words, each with a NUL */
 	CHANNEL_PROVED = 21, /* the daemon has served for a while: its program is the one to be started from now on */
-	CHANNEL_BUSY = 22    /* it does not serve yet, but is alive; it may be busy for `id` seconds more than the usual */
+	CHANNEL_BUSY = 22,   /* it does not serve yet, but is alive; it may be busy for `id` seconds more than the usual */
+
+	/* A stock daemon is to be executed in the keeper's place once this daemon has ended (handover/leave.h). */
+	CHANNEL_LEAVE_EVENTS = 23, /* a descriptor: of the event channels */
+	CHANNEL_LEAVE_PORTS = 24,  /* a descriptor: of the file with their ports (lxenstored/handover_format.h) */
+	CHANNEL_LEAVE = 25 /* that was all; the program's file; in text, each with a NUL: kind, version of the stream, files of
+			      state, store and ledger, and the words of its command line */
 };
 
 enum { CHANNEL_TEXT_MAX = 4096 };

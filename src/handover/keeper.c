@@ -27,7 +27,9 @@
 
 #include "handover/channel.h"
 #include "handover/handed.h"
+#include "handover/leave.h"
 #include "handover/process.h"
+#include "handover/supervisor.h"
 #include "lxenstored/handover_format.h"
 #include "lxenstored/ledger_format.h"
 
@@ -55,6 +57,15 @@ struct trial {
 	char failed[256]; /* how the last one has failed; "": it has not, or its successor has been told */
 };
 
+/* What a daemon that ends has said of the stock daemon that is to be executed in the keeper's place. */
+struct departure_order {
+	int program, events, ports; /* -1: not said */
+	char **words;		    /* kind, version, state, store, ledger, command line */
+	size_t n_words;
+};
+
+enum { ORDER_KIND, ORDER_VERSION, ORDER_STATE, ORDER_STORE, ORDER_LEDGER, ORDER_COMMAND };
+
 struct keeper {
 	const struct keeper_options *options;
 	struct log *log;
@@ -64,6 +75,7 @@ struct keeper {
 	int directory; /* where the command line was given */
 	char **words;  /* of the program, if a live update has brought it; else the options have them */
 	struct trial trial;
+	struct departure_order order;
 	pid_t daemon;
 	bool is_child;	  /* else somebody else's, and its exit status is not known */
 	bool has_served;  /* this daemon */
@@ -202,6 +214,93 @@ static int tell_of_update(const struct keeper *keeper, int channel)
 	return channel_send(channel, &message, -1);
 }
 
+/* ---- a stock daemon takes over ---- */
+
+static void close_order(struct keeper *keeper)
+{
+	struct departure_order *order = &keeper->order;
+
+	for (size_t i = 0; i < 3; i++) {
+		int fd = (const int[]){order->program, order->events, order->ports}[i];
+		if (fd >= 0)
+			close(fd);
+	}
+	free(order->words);
+	*order = (struct departure_order){-1, -1, -1, NULL, 0};
+}
+
+static void take_descriptor(int *place, int fd)
+{
+	if (*place >= 0)
+		close(*place);
+	*place = fd;
+}
+
+static void note_order(struct keeper *keeper, const struct channel_message *message, int program)
+{
+	struct departure_order *order = &keeper->order;
+
+	take_descriptor(&order->program, program);
+	free(order->words);
+	order->words = copy_words(message);
+	for (order->n_words = 0; order->words && order->words[order->n_words];)
+		order->n_words++;
+}
+
+/* Descriptors stay the keeper's. */
+static int lend_sockets(const struct keeper *keeper, struct held_list *out)
+{
+	int error = 0;
+
+	for (const struct kept *kept = keeper->kept; kept && !error; kept = kept->hh.next)
+		error = held_add(out, kept->id, kept->fd);
+	return error;
+}
+
+static int leave_with(const struct keeper *keeper, struct handed *handed)
+{
+	const struct departure_order *order = &keeper->order;
+	const struct leaving leaving = {
+	    .stock = {.kind = (enum stock_kind)atoi(order->words[ORDER_KIND]),
+		      .version = (uint32_t)atoi(order->words[ORDER_VERSION])},
+	    .state = order->words[ORDER_STATE],
+	    .store = order->words[ORDER_STORE],
+	    .ledger = order->words[ORDER_LEDGER],
+	    .handed = handed,
+	    .program = order->program,
+	    .directory = keeper->directory,
+	    .words = order->words + ORDER_COMMAND,
+	    .log = keeper->log,
+	};
+
+	return leave(&leaving);
+}
+
+/* Returns only if that has failed: then the daemon is started again, and whoever has asked learns why. */
+static void execute_stock(struct keeper *keeper)
+{
+	struct departure_order *order = &keeper->order;
+	struct handed handed;
+
+	if (order->program < 0)
+		return;
+	int error = order->n_words > ORDER_COMMAND && order->ports >= 0 ? handed_read(order->ports, &handed) : -EPROTO;
+	if (!error) {
+		order->ports = -1;
+		handed.events = order->events;
+		error = lend_sockets(keeper, &handed.sockets);
+		if (!error)
+			error = leave_with(keeper, &handed);
+		free(handed.sockets.all);
+		handed.sockets = (struct held_list){0};
+		handed.events = -1;
+		handed_deinit(&handed);
+	}
+	snprintf(keeper->trial.failed, sizeof(keeper->trial.failed), "The new program could not be executed: %s.",
+		 strerror(-error));
+	close_order(keeper);
+}
+
 /* ---- the channel ---- */
 
 static void write_pid_file(const struct keeper *keeper)
@@ -268,6 +367,15 @@ static void handle(struct keeper *keeper, const struct channel_message *message,
 	case CHANNEL_UPDATE:
 		if (fd >= 0)
 			begin_trial(keeper, message, fd);
+		return;
+	case CHANNEL_LEAVE_EVENTS:
+		take_descriptor(&keeper->order.events, fd);
+		return;
+	case CHANNEL_LEAVE_PORTS:
+		take_descriptor(&keeper->order.ports, fd);
+		return;
+	case CHANNEL_LEAVE:
+		note_order(keeper, message, fd);
 		return;
 	case CHANNEL_PROVED:
 		end_trial(keeper);
@@ -545,6 +653,7 @@ static void death_event(struct ev_loop *loop, ev_io *io, int events)
 		ev_break(loop, EVBREAK_ALL);
 		return;
 	}
+	execute_stock(keeper);
 	count_death(keeper, how);
 	plan_restart(keeper, how, is_fault);
 }
@@ -649,6 +758,7 @@ static void deinit(struct keeper *keeper)
 	if (keeper->ledger >= 0)
 		close(keeper->ledger);
 	forget_trial(keeper);
+	close_order(keeper);
 	free(keeper->words);
 	if (keeper->program >= 0)
 		close(keeper->program);
@@ -694,6 +804,7 @@ int keeper_run(const struct keeper_options *options)
 				.program = -1,
 				.directory = -1,
 				.trial = {.program = -1},
+				.order = {-1, -1, -1, NULL, 0},
 				.handed = options->handed,
 				.must_go_on = options->handed,
 				.status = EXIT_FAILURE};

@@ -25,6 +25,7 @@
 #include "base/clock.h"
 #include "handover/channel.h"
 #include "handover/keeper.h"
+#include "handover/leave.h"
 #include "handover/process.h"
 #include "ledger/ledger.h"
 
@@ -111,6 +112,63 @@ static void updating(struct supervisor *supervisor, int program, char *const wor
 		message.text_len += (uint32_t)len;
 	}
 	(void)tell(kept_of(supervisor), &message, program);
+}
+
+static bool add_text(struct channel_message *message, const char *text)
+{
+	size_t len = strlen(text) + 1;
+
+	if (len > CHANNEL_TEXT_MAX - message->text_len)
+		return false;
+	memcpy(message->text + message->text_len, text, len);
+	message->text_len += (uint32_t)len;
+	return true;
+}
+
+static bool describe_leaving(const struct leaving *leaving, struct channel_message *message)
+{
+	char kind[16], version[16];
+
+	snprintf(kind, sizeof(kind), "%d", (int)leaving->stock.kind);
+	snprintf(version, sizeof(version), "%u", leaving->stock.version);
+	bool fits = add_text(message, kind) && add_text(message, version) && add_text(message, leaving->state) &&
+		    add_text(message, leaving->store) && add_text(message, leaving->ledger);
+	for (size_t i = 0; fits && leaving->words[i]; i++)
+		fits = add_text(message, leaving->words[i]);
+	return fits;
+}
+
+/* The ports alone: descriptors have other numbers there. */
+static int describe_ports(const struct handed *handed)
+{
+	const struct handed ports = {.keeper = -1, .events = -1, .ports = handed->ports};
+	struct handed_writer *writer = handed_writer_new();
+
+	if (!writer)
+		return -ENOMEM;
+	handed_add_all(writer, &ports);
+	int fd = handed_finish(writer);
+	handed_writer_free(writer);
+	return fd;
+}
+
+static int leaving(struct supervisor *supervisor, const struct leaving *leaving)
+{
+	struct channel_message message = {.kind = CHANNEL_LEAVE};
+
+	if (!describe_leaving(leaving, &message))
+		return -ENAMETOOLONG;
+	int ports = describe_ports(leaving->handed);
+	int error = ports < 0 ? ports : 0;
+	if (!error && leaving->handed->events >= 0)
+		error = tell_short(supervisor, CHANNEL_LEAVE_EVENTS, 0, leaving->handed->events);
+	if (!error)
+		error = tell_short(supervisor, CHANNEL_LEAVE_PORTS, 0, ports);
+	if (!error)
+		error = tell(kept_of(supervisor), &message, leaving->program);
+	if (ports >= 0)
+		close(ports);
+	return error;
 }
 
 static void proved(struct supervisor *supervisor)
@@ -355,6 +413,7 @@ int kept_adopt(int channel, char **arguments, struct log *log, struct supervisor
 			   .serving = serving,
 			   .updating = updating,
 			   .proved = proved,
+			   .leaving = leaving,
 			   .ending = ending,
 			   .close = close_kept},
 	    .log = log,

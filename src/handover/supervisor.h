@@ -15,6 +15,7 @@ enum update_origin {
 };
 
 struct ev_loop;
+struct leaving;
 struct ledger;
 
 /* What a supervisor needs of a daemon that serves. All of it outlives the supervisor's close. */
@@ -51,6 +52,12 @@ struct supervisor {
 
 	/* This daemon has served for a while. */
 	void (*proved)(struct supervisor *supervisor);
+
+	/*
+	 * It ends, and a stock daemon is to be executed in the supervisor's place (leave.h; `sockets` of what is handed count for
+	 * nothing, since the supervisor has them). -errno: not told. NULL: the daemon itself is the one to be replaced.
+	 */
+	int (*leaving)(struct supervisor *supervisor, const struct leaving *leaving);
 
 	/* It ends because it was asked to. */
 	void (*ending)(struct supervisor *supervisor);

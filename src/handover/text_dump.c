@@ -236,13 +236,9 @@ static int read_watch(struct text_reader *reader, const struct line *line, struc
 	return 1;
 }
 
-/* "n0,r5" */
-static int read_permissions(struct text_reader *reader, char *text, size_t len, struct state_node *node)
+/* "n0\0r5", and the NUL behind it */
+static int read_permissions(struct text_reader *reader, const char *text, size_t len, struct state_node *node)
 {
-	for (size_t i = 0; i < len; i++) {
-		if (text[i] == ',')
-			text[i] = 0;
-	}
 	node->permissions = reader->permissions;
 	if (permissions_parse(text, len + 1, reader->permissions, STATE_PERMISSIONS_MAX, &node->n_permissions))
 		return fail(reader, "the permissions of a node are none");
@@ -360,7 +356,7 @@ static void put_node(struct buffer *out, const struct state_node *node)
 	for (size_t i = 0; i < node->n_permissions; i++) {
 		char text[PERMISSION_TEXT_MAX];
 		if (i)
-			put_hexadecimal(out, ",", 1);
+			put_hexadecimal(out, "", 1);
 		put_hexadecimal(out, text, permission_format(&node->permissions[i], text));
 	}
 	buffer_add_string(out, ",");

@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "handover/keeper.h"
+#include "handover/leave.h"
 #include "handover/program.h"
 #include "lxenstored/handover_format.h"
 #include "lxenstored/ledger_format.h"
@@ -35,9 +36,12 @@ struct update {
 
 	/* What is being done. */
 	struct program program;
-	char **words; /* its command line, one block of memory */
-	pid_t child;  /* that proves it; 0: none */
+	struct stock stock; /* that it is one of the stock daemons */
+	char **words;	    /* its command line, one block of memory; of a stock daemon that of the trial, */
+	char **stock_words; /* and this */
+	pid_t child;	    /* that proves it; 0: none */
 	uint32_t seconds;
+	bool force;
 	ev_io death, output;
 	ev_timer limit;
 	char text[OUTPUT_MAX]; /* the end of what the child has said */
@@ -163,7 +167,9 @@ static void forget(struct update *update)
 {
 	program_close(&update->program);
 	free(update->words);
-	update->words = NULL;
+	free(update->stock_words);
+	update->words = update->stock_words = NULL;
+	update->stock = (struct stock){0};
 }
 
 static void give_up(struct update *update)
@@ -227,25 +233,45 @@ static const char *wrong_with_proof(const struct update *update)
 	return NULL;
 }
 
+/* Nothing stands against it, or it is to be done all the same. Ends the list. */
+static bool may_leave(const struct update *update, struct buffer *obstacles, char why[LIVE_UPDATE_TEXT])
+{
+	buffer_add_nul(obstacles);
+	const char *list = obstacles->failed ? "No memory to name it." : obstacles->bytes;
+	bool none = !*list;
+	if (!none)
+		log_warning(update->log, "update: the new program cannot hold all there is:\n%s", list);
+	if (!none && !update->force)
+		snprintf(why, LIVE_UPDATE_TEXT, "The new program cannot hold all there is; -F goes on without it:\n%s", list);
+	buffer_deinit(obstacles);
+	return none || update->force;
+}
+
+static bool may_leave_now(const struct update *update, char why[LIVE_UPDATE_TEXT])
+{
+	struct buffer obstacles = {0};
+
+	stock_late_obstacles(&update->stock, turn_of(update), &obstacles);
+	return may_leave(update, &obstacles, why);
+}
+
 static void judge(struct update *update, int status)
 {
+	const char *wrong = update->stock.kind ? NULL : wrong_with_proof(update);
 	char why[LIVE_UPDATE_TEXT];
-	const char *wrong;
 
 	if (WIFSIGNALED(status)) {
 		snprintf(why, sizeof(why), "The new program has died of signal %d (%s) while it read store and ledger. %s",
 			 WTERMSIG(status), strsignal(WTERMSIG(status)), update->text);
 	} else if (WEXITSTATUS(status)) {
 		snprintf(why, sizeof(why), "The new program has ended with status %d: %s", WEXITSTATUS(status), update->text);
-	} else {
-		wrong = wrong_with_proof(update);
-		if (!wrong) {
-			update->is_due = true;
-			log_notice(update->log, "update: %s takes over", update->words[0]);
-			update->options.leave_loop(update->options.context);
-			return;
-		}
+	} else if (wrong) {
 		snprintf(why, sizeof(why), "The new program cannot take over: %s", wrong);
+	} else if (may_leave_now(update, why)) {
+		update->is_due = true;
+		log_notice(update->log, "update: %s takes over", update->words[0]);
+		update->options.leave_loop(update->options.context);
+		return;
 	}
 	fail(update, why);
 }
@@ -349,18 +375,46 @@ static int begin_proof(struct update *update)
 static bool examine(void *context, const char *path, char why[LIVE_UPDATE_TEXT])
 {
 	struct program program;
+	struct stock stock;
 
 	(void)context;
 	enum program_kind kind = program_open(path, &program, why, LIVE_UPDATE_TEXT);
+	bool is_stock = kind == PROGRAM_OTHER && stock_recognise(program.fd, &stock);
 	program_close(&program);
-	return kind == PROGRAM_LXENSTORED;
+	return is_stock || kind == PROGRAM_LXENSTORED;
+}
+
+/* It shows in a child that it can be executed and understands its arguments. */
+static bool start_stock(struct update *update, const struct update_order *order, char why[LIVE_UPDATE_TEXT])
+{
+	char *const *own = update->options.arguments;
+	struct buffer obstacles = {0};
+
+	update->seconds = order->seconds;
+	update->force = order->force;
+	stock_obstacles(&update->stock, turn_of(update), &obstacles);
+	if (!may_leave(update, &obstacles, why)) {
+		forget(update);
+		return false;
+	}
+	update->words = stock_words_of_trial(&update->stock, order->program, own, order->arguments);
+	update->stock_words = stock_words(&update->stock, order->program, own, order->arguments);
+	int error = update->words && update->stock_words ? begin_proof(update) : -ENOMEM;
+	if (!error)
+		return true;
+	snprintf(why, LIVE_UPDATE_TEXT, "No process can be started: %s.", strerror(-error));
+	give_up(update);
+	return false;
 }
 
 static bool start(void *context, const struct update_order *order, char why[LIVE_UPDATE_TEXT])
 {
 	struct update *update = context;
 
-	if (program_open(order->program, &update->program, why, LIVE_UPDATE_TEXT) != PROGRAM_LXENSTORED) {
+	enum program_kind kind = program_open(order->program, &update->program, why, LIVE_UPDATE_TEXT);
+	if (kind == PROGRAM_OTHER && stock_recognise(update->program.fd, &update->stock))
+		return start_stock(update, order, why);
+	if (kind != PROGRAM_LXENSTORED) {
 		program_close(&update->program);
 		return false;
 	}
@@ -464,6 +518,56 @@ _Noreturn void update_execute(struct update *update, struct handed_writer *write
 	execute(update, update->self, update->options.arguments, writer);
 	log_error(update->log, "update: nor can this program: %s", strerror(errno));
 	_exit(EXIT_FAILURE);
+}
+
+const struct stock *update_stock(const struct update *update)
+{
+	return update->is_due && update->stock.kind ? &update->stock : NULL;
+}
+
+void update_note(const struct update *update)
+{
+	const struct turn *turn = turn_of(update);
+
+	ledger_note_update(turn->ledger, turn->update.client_id, turn->update.at);
+}
+
+/* This program once more, with all it had. */
+static _Noreturn void return_to_self(struct update *update, const struct handed *handed)
+{
+	struct handed_writer *writer = handed_writer_new();
+
+	if (writer) {
+		handed_add_all(writer, handed);
+		if (update->options.supervisor && update->options.supervisor->channel >= 0)
+			handed_add_descriptor(writer, HANDOVER_KEEPER, 0, update->options.supervisor->channel);
+		handed_add_descriptor(writer, HANDOVER_FAILED, 0, -1);
+		execute(update, update->self, update->options.arguments, writer);
+	}
+	log_error(update->log, "update: nor can this program: %s", strerror(errno));
+	_exit(EXIT_FAILURE);
+}
+
+_Noreturn void update_leave(struct update *update, const char *state, const struct handed *handed)
+{
+	struct supervisor *supervisor = update->options.supervisor;
+	const struct leaving leaving = {
+	    .stock = update->stock,
+	    .state = state,
+	    .store = update->options.store,
+	    .ledger = update->options.ledger,
+	    .handed = handed,
+	    .program = update->program.fd,
+	    .directory = update->directory,
+	    .words = update->stock_words,
+	    .log = update->log,
+	};
+
+	int error = supervisor && supervisor->leaving ? supervisor->leaving(supervisor, &leaving) : leave(&leaving);
+	if (!error)
+		_exit(EXIT_SUCCESS);
+	log_error(update->log, "update: %s cannot take over: %s", update->stock_words[0], strerror(-error));
+	return_to_self(update, handed);
 }
 
 /* ---- the whole ---- */

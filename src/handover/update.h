@@ -5,6 +5,7 @@
 
 #include "front/connection.h"
 #include "handover/handed.h"
+#include "handover/stock.h"
 #include "handover/supervisor.h"
 #include "request/live_update.h"
 
@@ -37,6 +38,16 @@ void update_begin(struct update *update, enum update_origin origin, const char *
 
 /* leave_loop was called. */
 bool update_is_due(const struct update *update);
+
+/* The new program is a stock daemon. Then, instead of update_execute: first update_note, while the ledger is still open; */
+const struct stock *update_stock(const struct update *update); /* NULL: it is none, or there is no update */
+void update_note(const struct update *update);
+
+/*
+ * and when ledger and store are closed this, which does not return: this process, or its keeper, becomes the stock daemon
+ * (leave.h). `state`: the file to be written for it.
+ */
+_Noreturn void update_leave(struct update *update, const char *state, const struct handed *handed);
 
 /*
  * Executes the new program; does not return. Everything of the turn has been committed and sent, the store is closed, and

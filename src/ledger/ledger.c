@@ -273,6 +273,14 @@ void ledger_disconnect(struct ledger_connection *connection)
 	memset(connection, 0, sizeof(*connection));
 }
 
+void ledger_look(const struct ledger *ledger, const struct ledger_found *found, bool *has_input, bool *has_output)
+{
+	const struct ledger_slot *slot = &ledger->pool.slots[found->index];
+
+	*has_input = slot->in_pos > slot->done;
+	*has_output = slot->out_head;
+}
+
 void ledger_detach(struct ledger_connection *connection)
 {
 	if (!connection->slot)
@@ -646,6 +654,11 @@ void ledger_copy_in_end(struct ledger_connection *connection, size_t len)
 size_t ledger_copy_out_begin(const struct ledger_connection *connection, struct iovec *buffers, size_t n_buffers)
 {
 	return queue_ready(&connection->ledger->pool, connection, buffers, n_buffers);
+}
+
+size_t ledger_output_rest(const struct ledger_connection *connection)
+{
+	return queue_rest(&connection->ledger->pool, connection);
 }
 
 void ledger_copy_out_end(struct ledger_connection *connection, size_t len)

@@ -82,6 +82,9 @@ struct ledger_found {
 /* The first one at slot *index or behind it; *index is moved behind it. False: there is none. */
 bool ledger_find(const struct ledger *ledger, uint32_t *index, struct ledger_found *out);
 
+/* Whether it has received what is not answered, and is owed what it has not taken; of valid entries only. */
+void ledger_look(const struct ledger *ledger, const struct ledger_found *found, bool *has_input, bool *has_output);
+
 void ledger_attach(struct ledger *ledger, const struct ledger_found *found, struct ledger_connection *connection);
 void ledger_drop(struct ledger *ledger, const struct ledger_found *found);
 
@@ -237,6 +240,9 @@ void ledger_copy_in_end(struct ledger_connection *connection, size_t len);
 
 /* Describes the valid output in `buffers`, as many as there are at most; returns how many were filled. */
 size_t ledger_copy_out_begin(const struct ledger_connection *connection, struct iovec *buffers, size_t n_buffers);
+
+/* Of a queue of which nothing waits: bytes at its front that are the rest of a message of which some were taken. */
+size_t ledger_output_rest(const struct ledger_connection *connection);
 
 /* The first `len` bytes of it, more than 0, are where the client takes them. */
 void ledger_copy_out_end(struct ledger_connection *connection, size_t len);

@@ -462,6 +462,31 @@ void queue_cut(struct pool *pool, struct ledger_connection *connection, const un
 	connection->out_tail = mark;
 }
 
+size_t queue_rest(const struct pool *pool, const struct ledger_connection *connection)
+{
+	const struct ledger_slot *slot = connection->slot;
+	uint32_t index = connection->entries_taken;
+	size_t rest = 0;
+
+	if (!slot->out_head)
+		return 0;
+	struct ledger_block *block = pool_block(pool, slot->out_head);
+	if (index >= ledger_block_count(block))
+		return 0;
+	const struct ledger_entry *entry = ledger_block_entry(block, index);
+	uint64_t offset = slot->out_pos - block->base, begin = index ? ledger_block_entry(block, index - 1)->end : 0;
+	if (offset <= begin && !(entry->flags & LEDGER_ENTRY_CONTINUATION))
+		return 0;
+	for (;;) {
+		rest += entry->end - offset;
+		if (!(entry->flags & LEDGER_ENTRY_CONTINUES) || !ledger_block_next(block))
+			return rest;
+		block = pool_block(pool, ledger_block_next(block));
+		entry = ledger_block_entry(block, 0);
+		offset = 0;
+	}
+}
+
 size_t queue_ready(const struct pool *pool, const struct ledger_connection *connection, struct iovec *buffers, size_t n_buffers)
 {
 	uint64_t pos = connection->slot->out_pos, left = connection->ready;

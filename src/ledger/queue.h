@@ -44,6 +44,9 @@ void queue_cut(struct pool *pool, struct ledger_connection *connection, const un
 /* Describes the ready output in `buffers`, as many as there are at most; returns how many were filled. */
 size_t queue_ready(const struct pool *pool, const struct ledger_connection *connection, struct iovec *buffers, size_t n_buffers);
 
+/* See ledger_output_rest. */
+size_t queue_rest(const struct pool *pool, const struct ledger_connection *connection);
+
 /* Gives back the blocks in front of slot->out_pos. */
 void queue_taken(struct pool *pool, struct ledger_connection *connection);
 

@@ -380,3 +380,19 @@ void image_node(const struct image *image, size_t index, struct image_node *out)
 	out->path = path_of_record(record, out->buffer);
 	out->orphan = record->orphan;
 }
+
+bool image_find(const struct image *image, const struct path *path, struct image_node *out)
+{
+	static const unsigned char unused[HASH_KEY_SIZE];
+	struct key key;
+
+	key_of_path(unused, path, &key);
+	uint32_t index = key_is_long(&key) ? NONE : find(image, &key);
+	if (index == NONE)
+		return false;
+	const struct image_record *record = image->records[index];
+	decode(record, &out->node);
+	out->path = path_of_record(record, out->buffer);
+	out->orphan = record->orphan;
+	return true;
+}

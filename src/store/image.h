@@ -44,3 +44,6 @@ void image_deinit(struct image *image); /* accepts a zeroed one */
 
 /* The node at place `index`, below n_nodes. What *out points to is the image's, or in *out itself. */
 void image_node(const struct image *image, size_t index, struct image_node *out);
+
+/* The node at this path, which is one with a short key (up to some 500 bytes). False: it is not in the image. */
+bool image_find(const struct image *image, const struct path *path, struct image_node *out);

@@ -31,7 +31,7 @@ START_TEST(the_lines_of_oxenstored_are_read)
 {
 	open_text(HEADER "global,5\nevtchn-dev,7,16\ndom,0,0,3,17\ndom,5,1048577,1,18\n"
 			 "watch,5,646576696365,746f6b802c656e\nsocket,13\nwatch,-13,4072656c65617365446f6d61696e,72656c\n"
-			 "store,2f,6e30,\nstore,2f61,6e352c7230,610a017a00\nstore,2f4072656c65617365446f6d61696e,6e30,\n");
+			 "store,2f,6e30,\nstore,2f61,6e35007230,610a017a00\nstore,2f4072656c65617365446f6d61696e,6e30,\n");
 	ck_assert_int_eq(text_next(&reader, &record), 1);
 	ck_assert(record.kind == STATE_GLOBAL && record.global.listener == 5 && record.global.events == -1);
 	ck_assert_int_eq(text_next(&reader, &record), 1);
@@ -137,6 +137,7 @@ START_TEST(lines_that_are_not_whole_are_refused)
 	    "store,,6e30,\n",
 	    "store,2f61,,\n",
 	    "store,2f61,7830,\n",
+	    "store,2f61,6e302c7235,\n",
 	    "store,2f61,6e30,,,,,\n",
 	    "store,2f61,6e30,1\n",
 	    "global,5",
