@@ -22,7 +22,7 @@
 #include "store/record.h"
 #include "store/restore.h"
 
-enum { NAME_SIZE = 4096, TRIES = 1000, CIRCLES_SECONDS = 10 };
+enum { NAME_SIZE = 4096, TRIES = 1000, CIRCLES_SHARE = 16 /* of the time that else is given */ };
 
 /* What the child says. */
 struct answer {
@@ -325,7 +325,7 @@ static void repair_in_child(struct repair *repair, int to)
 {
 	static const int deaths[] = {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL};
 	const rlim_t limit =
-	    has_sound_pages(repair->options->path) ? 2 * check_file_limit(repair->options->path) : CIRCLES_SECONDS;
+	    check_file_limit(repair->options->path) / (has_sound_pages(repair->options->path) ? 1 : CIRCLES_SHARE);
 	const struct rlimit none = {0, 0}, seconds = {limit, limit};
 
 	close_range(3, (unsigned)to - 1, 0);
