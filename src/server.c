@@ -242,7 +242,8 @@ static int open_store(struct server *server)
 	    .before_repair = before_repair,
 	    .context = server,
 	};
-	tell_progress(server, store_options.was_sound ? 0 : check_file_limit(places->store));
+	/* To look at it, to repair it, which takes twice as long, and to look at what has come of that. */
+	tell_progress(server, store_options.was_sound ? 0 : 4 * check_file_limit(places->store));
 	acquit(server);
 	error = store_open(&store_options, &server->turn.store);
 	if (error)

@@ -104,6 +104,7 @@ UNIT_TESTS = \
 	tests/unit/test_arena \
 	tests/unit/test_buffer \
 	tests/unit/test_changes \
+	tests/unit/test_channel \
 	tests/unit/test_client \
 	tests/unit/test_client_transactions \
 	tests/unit/test_connection \
@@ -131,6 +132,7 @@ UNIT_TESTS = \
 	tests/unit/test_log \
 	tests/unit/test_message \
 	tests/unit/test_node \
+	tests/unit/test_notify \
 	tests/unit/test_operations \
 	tests/unit/test_options \
 	tests/unit/test_path \
@@ -181,6 +183,10 @@ tests_unit_test_interleavings_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_interleavings_LDADD = $(TEST_LIBS)
 tests_unit_test_listing_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_listing_LDADD = $(TEST_LIBS)
+tests_unit_test_channel_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_channel_LDADD = $(TEST_LIBS)
+tests_unit_test_notify_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_notify_LDADD = $(TEST_LIBS)
 tests_unit_test_node_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_node_LDADD = $(TEST_LIBS)
 tests_unit_test_recent_CPPFLAGS = $(TEST_CPPFLAGS)

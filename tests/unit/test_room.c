@@ -9,6 +9,7 @@
 
 #include <check.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -266,6 +267,47 @@ START_TEST(the_lock_file_has_its_blocks)
 }
 END_TEST
 
+START_TEST(what_a_daemon_before_has_reserved_is_there_and_is_not_asked_for_again)
+{
+	struct store_options options = {
+	    .path = path, .size_limit = (size_t)64 << 20, .boot_id = "boot", .was_sound = true, .log = &log_of_test};
+
+	open_store(false, (size_t)64 << 20);
+	for (int i = 0; i < 3000; i++)
+		ck_assert_int_eq(with_room(create, i), 0);
+	size_t reserved = store->room.allocated;
+	store_close(store);
+	size_t blocks = blocks_of(path);
+	ck_assert_uint_ge(blocks, reserved);
+	ck_assert_int_eq(store_open(&options, &store), 0);
+	ck_assert_uint_ge(store->room.allocated, reserved);
+	ck_assert_uint_ge(blocks_of(path), store->room.allocated);
+	for (int i = 3000; i < 6000; i++)
+		ck_assert_int_eq(with_room(create, i), 0);
+	ck_assert_uint_ge(blocks_of(path), store->room.allocated);
+}
+END_TEST
+
+START_TEST(what_is_missing_of_what_was_reserved_is_asked_for)
+{
+	struct store_options options = {
+	    .path = path, .size_limit = (size_t)64 << 20, .boot_id = "boot", .was_sound = true, .log = &log_of_test};
+
+	open_store(false, (size_t)64 << 20);
+	for (int i = 0; i < 3000; i++)
+		ck_assert_int_eq(with_room(create, i), 0);
+	store_close(store);
+	ck_assert_int_eq(truncate(path, (off_t)blocks_of(path)), 0);
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+	struct stat status;
+	ck_assert_int_eq(fstat(fd, &status), 0);
+	ck_assert_int_eq(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, status.st_size - (64 << 10), 64 << 10), 0);
+	close(fd);
+	ck_assert_int_eq(store_open(&options, &store), 0);
+	ck_assert_uint_ge(blocks_of(path), store->room.allocated);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("room");
@@ -282,6 +324,8 @@ int main(void)
 	tcase_add_test(tcase, a_part_is_not_for_records);
 	tcase_add_loop_test(tcase, the_map_to_open_with_is_what_the_file_had, 0, 2);
 	tcase_add_test(tcase, the_lock_file_has_its_blocks);
+	tcase_add_test(tcase, what_a_daemon_before_has_reserved_is_there_and_is_not_asked_for_again);
+	tcase_add_test(tcase, what_is_missing_of_what_was_reserved_is_asked_for);
 	suite_add_tcase(suite, tcase);
 	return suite_run(suite);
 }
