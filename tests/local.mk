@@ -590,7 +590,9 @@ tests_libkill_a_SOURCES = \
 	tests/kill/cast_death.c \
 	tests/kill/cast_move.c \
 	tests/kill/holder.c tests/kill/holder.h \
+	tests/kill/loose.c tests/kill/loose.h \
 	tests/kill/nodes.c tests/kill/nodes.h \
+	tests/kill/place.c tests/kill/place.h \
 	tests/kill/points.c tests/kill/points.h \
 	tests/kill/run.c tests/kill/run.h \
 	tests/kill/story.c tests/kill/story.h \

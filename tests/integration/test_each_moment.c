@@ -7,13 +7,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kill/loose.h"
 #include "kill/points.h"
 #include "kill/run.h"
 #include "support/daemon.h"
 #include "support/suite.h"
 
 enum {
-	RUNS = DAEMON_IS_SANITIZED ? 6 : 25,
+	RUNS = DAEMON_IS_SANITIZED ? 6 : 15,
+	LOOSE_RUNS = DAEMON_IS_SANITIZED ? 4 : 8,
 	STEPS = 16, /* powers of two */
 	TEST_SECONDS = 600
 };
@@ -90,6 +92,26 @@ START_TEST(whenever_it_dies_nothing_is_lost_and_nothing_comes_twice)
 }
 END_TEST
 
+START_TEST(at_whatever_time_it_dies_under_its_keeper_or_without_nothing_is_lost)
+{
+	const struct setting *setting = &settings[_i];
+	const char *text = getenv("KILLS");
+	int runs = text && atoi(text) < LOOSE_RUNS ? atoi(text) : LOOSE_RUNS;
+	unsigned deaths = 0;
+
+	random_begin(&numbers, "KILL_SEED");
+	for (int i = 0; i < runs; i++) {
+		struct kill_run run = {
+		    .mode = setting->mode, .held = setting->held, .updated = setting->updated, .seed = (uint64_t)i};
+		kill_run_play_loosely(&run, place.directory, &numbers);
+		ck_assert_str_eq(run.wrong, "");
+		deaths += run.deaths;
+	}
+	printf("# %s, %s, %s: %u deaths in %d runs\n", setting->mode, setting->held ? "under the keeper" : "without a keeper",
+	       setting->updated ? "updated" : "not updated", deaths, runs);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("each moment");
@@ -98,6 +120,8 @@ int main(void)
 	tcase_set_timeout(cases, TEST_SECONDS);
 	tcase_add_unchecked_fixture(cases, start, stop);
 	tcase_add_loop_test(cases, whenever_it_dies_nothing_is_lost_and_nothing_comes_twice, 0,
+			    (int)(sizeof(settings) / sizeof(settings[0])));
+	tcase_add_loop_test(cases, at_whatever_time_it_dies_under_its_keeper_or_without_nothing_is_lost, 0,
 			    (int)(sizeof(settings) / sizeof(settings[0])));
 	suite_add_tcase(suite, cases);
 	return suite_run(suite);

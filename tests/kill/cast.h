@@ -102,6 +102,7 @@ struct cast {
 	const char *socket;  /* path */
 	const char *program; /* that live updates are made to */
 	bool held;	     /* sockets outlive the daemon */
+	bool updated;	     /* the story's live update is not left out */
 	struct party parties[CAST_MAX];
 	size_t n;
 	struct told_queue told[CAST_MAX][CAST_MAX]; /* of whom, because of whom */

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "kill/loose.h"
 #include "kill/points.h"
 #include "kill/run.h"
 
@@ -36,6 +37,7 @@ static void help(void)
 	      "  moments         and at the end of each, and behind each instruction that changes what outlives it\n"
 	      "  twice COUNT     dies at so many of these, spread over the story, and again at each call of the start after it\n"
 	      "  moments-twice COUNT   the same, and again at each moment of the start\n"
+	      "  chance COUNT    not led, under its own keeper (-n: without): dies so often, at any time, also in its start\n"
 	      "  one WHEN[,WHEN] one run; WHEN is e7 (entry of call 7) or a7:30 (30 instructions behind its end)\n"
 	      "  -n: nobody holds the sockets; -u: with a live update; -p: only each N-th run, from the K-th on\n",
 	      stderr);
@@ -55,29 +57,68 @@ static void tell_progress(struct enumeration *all, bool is_last)
 	fflush(stdout);
 }
 
+static void tell_end(struct enumeration *all)
+{
+	tell_progress(all, true);
+	for (int i = 0; i <= KILLS_MAX; i++)
+		if (all->deaths[i])
+			printf("# %lu runs with %d deaths\n", all->deaths[i], i);
+	printf("# %lu deaths at another moment than was meant, because that did not come\n", all->missed);
+	printf("# %lu requests, %lu events, %lu transactions of which %lu were lost by a death\n", all->requests, all->events,
+	       all->transactions, all->transactions_lost);
+	printf("%lu passed, %lu failed, 0 skipped\n", all->runs - all->wrong, all->wrong);
+}
+
+/* It is over: what is to be said of it, and the sums. */
+static void count(struct enumeration *all, const struct kill_run *run)
+{
+	all->runs++;
+	all->deaths[run->deaths <= KILLS_MAX ? run->deaths : KILLS_MAX]++;
+	all->missed += run->missed;
+	all->requests += run->requests;
+	all->events += run->events;
+	all->transactions += run->transactions;
+	all->transactions_lost += run->transactions_lost;
+	if (*run->wrong) {
+		all->wrong++;
+		points_tell(run);
+	}
+	if (all->wrong >= WRONG_TOLD) {
+		printf("# that is enough\n");
+		tell_end(all);
+		exit(1);
+	}
+	tell_progress(all, false);
+}
+
 static void play(struct enumeration *all, const struct kill_point points[KILLS_MAX])
 {
 	struct kill_run run = all->run;
 
 	memcpy(run.points, points, sizeof(run.points));
 	kill_run_play(&run, all->directory);
-	all->runs++;
-	all->deaths[run.deaths <= KILLS_MAX ? run.deaths : KILLS_MAX]++;
-	all->missed += run.missed;
-	all->requests += run.requests;
-	all->events += run.events;
-	all->transactions += run.transactions;
-	all->transactions_lost += run.transactions_lost;
-	if (*run.wrong) {
-		all->wrong++;
-		points_tell(&run);
-	}
+	count(all, &run);
 	kill_run_deinit(&run);
-	if (all->wrong >= WRONG_TOLD) {
-		printf("# that is enough\n");
-		exit(1);
+}
+
+static void play_by_chance(struct enumeration *all, unsigned long deaths)
+{
+	struct random chance;
+	unsigned long so_far = 0;
+
+	deaths = (deaths + all->parts - 1) / all->parts;
+	random_begin(&chance, "KILL_SEED");
+	chance.state += all->part;
+	while (so_far < deaths) {
+		struct kill_run run = all->run;
+		run.seed = random_below(&chance, UINT32_MAX);
+		kill_run_play_loosely(&run, all->directory, &chance);
+		so_far += run.deaths;
+		all->wanted = (all->runs + 1) * deaths / (so_far ? so_far : 1) * all->parts;
+		count(all, &run);
 	}
-	tell_progress(all, false);
+	all->wanted = all->runs * all->parts;
+	printf("# %lu deaths\n", so_far);
 }
 
 static void play_all(struct enumeration *all, const struct kill_point *firsts, size_t n)
@@ -121,7 +162,7 @@ static void add_calls(struct enumeration *all, const struct kill_run *run, unsig
 static void add_moments(struct enumeration *all, const struct kill_run *run, unsigned life)
 {
 	add_calls(all, run, life);
-	for (uint32_t i = 1; i <= run->lives[life].calls; i++)
+	for (uint32_t i = 1; i < run->lives[life].calls; i++) /* behind the last it waits until it is ended */
 		add(all, (struct kill_point){.when = KILL_AFTER_CALL, .call = i});
 	for (size_t i = 0; i < run->n_walk; i++)
 		add(all, run->walk[i]);
@@ -188,18 +229,6 @@ static void play_one(struct enumeration *all, const char *text)
 	play(all, points);
 }
 
-static void tell_end(struct enumeration *all)
-{
-	tell_progress(all, true);
-	for (int i = 0; i <= KILLS_MAX; i++)
-		if (all->deaths[i])
-			printf("# %lu runs with %d deaths\n", all->deaths[i], i);
-	printf("# %lu deaths at another moment than was meant, because that did not come\n", all->missed);
-	printf("# %lu requests, %lu events, %lu transactions of which %lu were lost by a death\n", all->requests, all->events,
-	       all->transactions, all->transactions_lost);
-	printf("%lu passed, %lu failed, 0 skipped\n", all->runs - all->wrong, all->wrong);
-}
-
 int main(int argc, char **argv)
 {
 	struct enumeration all = {.run = {.mode = "plain", .held = true, .seed = 1}, .directory = "/dev/shm", .parts = 1};
@@ -243,6 +272,8 @@ int main(int argc, char **argv)
 		enumerate_story(&all, *argv[0] == 'm');
 	else if (argv[1] && (!strcmp(argv[0], "twice") || !strcmp(argv[0], "moments-twice")))
 		enumerate_twice(&all, (unsigned)strtoul(argv[1], NULL, 10), *argv[0] == 'm');
+	else if (argv[1] && !strcmp(argv[0], "chance"))
+		play_by_chance(&all, strtoul(argv[1], NULL, 10));
 	else if (argv[1] && !strcmp(argv[0], "one"))
 		play_one(&all, argv[1]);
 	else

@@ -55,8 +55,10 @@ void points_tell(const struct kill_run *run)
 	char text[POINTS_TEXT_SIZE];
 
 	points_print(run->points, text);
-	printf("# %s\n#   again: enumerate -m %s%s%s -s %lu one %s\n", run->wrong, run->mode, run->held ? "" : " -n",
-	       run->updated ? " -u" : "", (unsigned long)run->seed, text);
+	printf("# %s\n", run->wrong);
+	if (run->points[0].when)
+		printf("#   again: enumerate -m %s%s%s -s %lu one %s\n", run->mode, run->held ? "" : " -n",
+		       run->updated ? " -u" : "", (unsigned long)run->seed, text);
 	for (int i = 0; i < KILLS_MAX && run->points[i].when; i++)
 		tell_point(run, i);
 	fflush(stdout);

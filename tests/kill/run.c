@@ -18,17 +18,16 @@
 #include <unistd.h>
 
 #include "kill/holder.h"
+#include "kill/place.h"
 #include "kill/story.h"
 #include "kill/survivors.h"
 #include "kill/tracer.h"
-#include "support/daemon.h"
 
 enum { CALL_SECONDS = 60, IDLE_ROUNDS = 40, ROUNDS_WHILE_DEAD = 6 };
 
 struct play {
 	struct kill_run *run;
-	struct daemon daemon;
-	struct sim *sim;
+	struct kill_place place;
 	struct cast cast;
 	struct tracer tracer;
 	struct kill_holder holder;
@@ -180,11 +179,6 @@ static bool go_on_to_wait(struct play *play)
 
 /* ---- its beginning ---- */
 
-static const char *program_of(const struct kill_run *run)
-{
-	return run->program ? run->program : getenv("LXENSTORED");
-}
-
 struct surroundings {
 	const struct sim *sim;
 	int channel;
@@ -204,29 +198,16 @@ static void prepare(const void *context)
 /* False: it has died before it served. */
 static bool start(struct play *play)
 {
-	const struct kill_run *run = play->run;
-	const char *words[] = {program_of(run),
-			       "-N",
-			       "--store",
-			       play->daemon.store,
-			       "--store-mode",
-			       run->mode,
-			       "--ring-scan-interval",
-			       "0",
-			       "--update-trial",
-			       "0",
-			       "-w",
-			       "watch-event=0",
-			       run->held ? NULL : "--no-keeper",
-			       NULL};
-	struct surroundings with = {play->sim, run->held ? holder_open(&play->holder) : -1};
+	struct surroundings with = {play->place.sim, play->run->held ? holder_open(&play->holder) : -1};
+	const char *words[KILL_WORDS];
 
-	if (daemon_begin(&play->daemon, words, prepare, &with))
+	place_words(&play->place, play->run, words);
+	if (daemon_begin(&play->place.daemon, words, prepare, &with))
 		abort();
 	if (with.channel >= 0)
 		close(with.channel);
 	play->before = 0;
-	if (!tracer_begin(&play->tracer, play->daemon.pid) || !go_on_to_wait(play))
+	if (!tracer_begin(&play->tracer, play->place.daemon.pid) || !go_on_to_wait(play))
 		return false;
 	cast_is_served(&play->cast);
 	return true;
@@ -238,22 +219,13 @@ static void begin_life(struct play *play, unsigned life)
 {
 	play->life = life;
 	if (life == play->run->walked)
-		survivors_map(&play->survivors, play->daemon.store, sim_directory(play->sim), !strcmp(play->run->mode, "map"));
+		survivors_map(&play->survivors, play->place.daemon.store, sim_directory(play->place.sim),
+			      !strcmp(play->run->mode, "map"));
 }
 
 static bool was_killed(const struct play *play)
 {
 	return WIFSIGNALED(play->tracer.status) && WTERMSIG(play->tracer.status) == SIGKILL && point_of(play)->when != KILL_NEVER;
-}
-
-static void note_own_death(struct play *play)
-{
-	char *messages = daemon_messages(&play->daemon);
-	size_t len = messages ? strlen(messages) : 0;
-
-	cast_note_wrong(&play->cast, "daemon %u died by itself, status %x: ...%s", play->life, (unsigned)play->tracer.status,
-			messages ? messages + (len > 600 ? len - 600 : 0) : "");
-	free(messages);
 }
 
 /* Until one serves. */
@@ -263,11 +235,11 @@ static void come_back(struct play *play)
 
 	do {
 		if (!was_killed(play)) {
-			note_own_death(play);
+			place_note_end(&play->place, &play->cast, play->tracer.status);
 			return;
 		}
 		play->run->deaths++;
-		cast_is_dead(&play->cast, play->daemon.store);
+		cast_is_dead(&play->cast, play->place.daemon.store);
 		for (int i = 0; i < ROUNDS_WHILE_DEAD; i++)
 			cast_move(&play->cast, &play->random);
 		if (*play->cast.wrong)
@@ -339,97 +311,52 @@ static void play_until_quiet(struct play *play)
 static void play_lines(struct play *play, const struct story_line *line)
 {
 	for (; line->what && !*play->cast.wrong; line++) {
-		if (!line->who) {
-			play_until_quiet(play);
-			play->cast.phase++;
-		} else if (!play->run->updated && (!strcmp(line->what, "program") || !strcmp(line->what, "update"))) {
+		if (cast_play_line(&play->cast, line))
 			continue;
-		} else if (!strcmp(line->what, "deaf") || !strcmp(line->what, "hear")) {
-			cast_set_deaf(cast_find(&play->cast, line->who), *line->what == 'd');
-		} else {
-			cast_ask(&play->cast, cast_find(&play->cast, line->who), line->what);
-		}
+		play_until_quiet(play);
+		play->cast.phase++;
 	}
 	if (!*play->cast.wrong)
 		play_until_quiet(play);
 	play->cast.phase++;
 }
 
-static int remove_entry(const char *path, const struct stat *status, int type, struct FTW *walk)
+static void play_to_the_end(struct play *play)
 {
-	(void)status;
-	(void)type;
-	(void)walk;
-	return remove(path);
-}
-
-static void set_up(struct play *play, const char *directory)
-{
-	struct daemon *daemon = &play->daemon;
-
-	snprintf(daemon->directory, sizeof(daemon->directory), "%.48s/run-XXXXXX", directory);
-	if (!mkdtemp(daemon->directory))
-		abort();
-	snprintf(daemon->socket, sizeof(daemon->socket), "%s/socket", daemon->directory);
-	snprintf(daemon->store, sizeof(daemon->store), "%s/store", daemon->directory);
-	snprintf(daemon->log, sizeof(daemon->log), "%s/log", daemon->directory);
-	if (sim_new(daemon->directory, &play->sim))
-		abort();
-	play->random.state = play->run->seed;
-	play->cast.sim = play->sim;
-	play->cast.socket = daemon->socket;
-	play->cast.program = program_of(play->run);
-	play->cast.held = play->run->held;
-	holder_init(&play->holder);
-	survivors_init(&play->survivors);
-	story_cast(&play->cast);
-}
-
-static void clear_up(struct play *play)
-{
-	cast_deinit(&play->cast);
-	holder_deinit(&play->holder);
-	survivors_deinit(&play->survivors);
-	sim_free(play->sim);
-	nftw(play->daemon.directory, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
-}
-
-static void tell_results(struct play *play)
-{
-	struct kill_run *run = play->run;
-	const struct cast *cast = &play->cast;
-
-	snprintf(run->wrong, sizeof(run->wrong), "%s", cast->wrong);
-	if (*cast->wrong && getenv("KILL_TELL"))
-		cast_tell(cast);
-	run->requests = cast->requests;
-	run->events = cast->events;
-	run->merged = cast->merged;
-	run->transactions = cast->transactions;
-	run->transactions_lost = cast->transactions_lost;
+	play_lines(play, story_before);
+	if (*play->cast.wrong)
+		return;
+	cast_begin_anew(&play->cast);
+	begin_life(play, 1);
+	play->before = play->tracer.calls;
+	play_lines(play, story);
+	tracer_kill(&play->tracer);
+	if (*play->cast.wrong)
+		return;
+	cast_is_over(&play->cast, play->place.daemon.store);
+	if (!*play->cast.wrong && play->run->walked && survivors_are_too_many(&play->survivors))
+		cast_note_wrong(&play->cast, "ledger or store is larger than what is compared");
 }
 
 void kill_run_play(struct kill_run *run, const char *directory)
 {
-	struct play play = {.run = run};
+	struct play play = {.run = run, .random = {run->seed}};
 
-	set_up(&play, directory);
-	if (!start(&play))
-		note_own_death(&play);
-	play_lines(&play, story_before);
-	if (!*play.cast.wrong) {
-		cast_begin_anew(&play.cast);
-		begin_life(&play, 1);
-		play.before = play.tracer.calls;
-		play_lines(&play, story);
-	}
+	holder_init(&play.holder);
+	survivors_init(&play.survivors);
+	place_init(&play.place, directory);
+	place_cast(&play.place, run, &play.cast);
+	if (start(&play))
+		play_to_the_end(&play);
+	else
+		place_note_end(&play.place, &play.cast, play.tracer.status);
 	tracer_kill(&play.tracer);
-	if (!*play.cast.wrong)
-		cast_is_over(&play.cast, play.daemon.store);
-	if (!*play.cast.wrong && run->walked && survivors_are_too_many(&play.survivors))
-		cast_note_wrong(&play.cast, "ledger or store is larger than what is compared");
-	tell_results(&play);
-	clear_up(&play);
+	play.place.daemon.pid = 0;
+	place_tell_results(&play.cast, run);
+	cast_deinit(&play.cast);
+	holder_deinit(&play.holder);
+	survivors_deinit(&play.survivors);
+	place_deinit(&play.place);
 }
 
 void kill_run_deinit(struct kill_run *run)

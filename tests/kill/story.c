@@ -456,3 +456,17 @@ void cast_ask(struct cast *cast, struct party *party, const char *line)
 	else
 		nodes_copy(&cast->tree, party->places, party->n_places, &asked->after);
 }
+
+bool cast_play_line(struct cast *cast, const struct story_line *line)
+{
+	bool is_of_update = !strcmp(line->what, "program") || !strcmp(line->what, "update");
+
+	if (!line->who) {
+		return false;
+	} else if (!strcmp(line->what, "deaf") || !strcmp(line->what, "hear")) {
+		cast_set_deaf(cast_find(cast, line->who), *line->what == 'd');
+	} else if (cast->updated || !is_of_update) {
+		cast_ask(cast, cast_find(cast, line->who), line->what);
+	}
+	return true;
+}

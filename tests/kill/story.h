@@ -26,6 +26,9 @@ struct story_line {
 	const char *what;
 };
 
+/* Asks, or sets who is deaf. False: now all is to become quiet; the next phase begins then. */
+bool cast_play_line(struct cast *cast, const struct story_line *line);
+
 /* Who is there, and what has to be so before anybody is killed; ends with a line of zeros. */
 void story_cast(struct cast *cast);
 extern const struct story_line story_before[];

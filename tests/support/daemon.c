@@ -75,7 +75,7 @@ static void become(const struct daemon *daemon, const char *const words[], void 
 	_exit(127);
 }
 
-static int try_to_connect(const struct daemon *daemon)
+int daemon_try_to_connect(const struct daemon *daemon)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -119,7 +119,7 @@ int daemon_run(struct daemon *daemon, const char *const words[], void (*prepare)
 	if (error)
 		return error;
 	for (int i = 0; i < START_TRIES; i++) {
-		if (!try_to_connect(daemon))
+		if (!daemon_try_to_connect(daemon))
 			return 0;
 		if (waitpid(daemon->pid, &ended, WNOHANG) == daemon->pid) {
 			daemon->pid = 0;

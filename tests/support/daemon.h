@@ -54,6 +54,9 @@ int daemon_run(struct daemon *daemon, const char *const words[], void (*prepare)
 /* The same without waiting: daemon->pid is the new process. */
 int daemon_begin(struct daemon *daemon, const char *const words[], void (*prepare)(const void *context), const void *context);
 
+/* Whether it takes connections; -errno: why not. */
+int daemon_try_to_connect(const struct daemon *daemon);
+
 /* A child of this process, for one which is a keeper the daemon that it has started; 0: there is none at the moment. */
 pid_t daemon_child(pid_t parent);
 
