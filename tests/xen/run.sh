@@ -67,7 +67,7 @@ boot() {
 		-cpu max,-smap,-rdtscp,-xsave -nodefaults -display none -monitor none -no-reboot \
 		-serial "file:$logs/$name.console" -serial "file:$logs/$name.results" -kernel "$xen/xen.elf" \
 		-append "console=com1 com1=115200,8n1 loglvl=warning guest_loglvl=warning dom0_mem=$dom0_memory,max:$dom0_memory dom0_max_vcpus=1 noreboot=0" \
-		-initrd "$xen/vmlinux console=hvc0 loglevel=4 nokaslr panic=5 systemd.show_status=error systemd.log_color=0,$xen/initrd" </dev/null >"$logs/$name.qemu" 2>&1 &
+		-initrd "$xen/vmlinux console=hvc0 loglevel=4 nokaslr rodata=off panic=5 systemd.show_status=error systemd.log_color=0,$xen/initrd" </dev/null >"$logs/$name.qemu" 2>&1 &
 	emulator=$!
 	wait $emulator || say "qemu: exit status $?"
 	emulator=
