@@ -154,6 +154,7 @@ UNIT_TESTS = \
 	tests/unit/test_stream \
 	tests/unit/test_tombstone \
 	tests/unit/test_transaction \
+	tests/unit/test_transactions \
 	tests/unit/test_tree \
 	tests/unit/test_turn \
 	tests/unit/test_watch \
@@ -209,6 +210,8 @@ tests_unit_test_tombstone_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_tombstone_LDADD = $(TEST_LIBS)
 tests_unit_test_transaction_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_transaction_LDADD = $(TEST_LIBS)
+tests_unit_test_transactions_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_transactions_LDADD = $(TEST_LIBS)
 tests_unit_test_tree_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_tree_LDADD = $(TEST_LIBS)
 tests_unit_test_duplicates_CPPFLAGS = $(TEST_CPPFLAGS)
