@@ -463,6 +463,9 @@ tests_integration_test_systemd_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_integration_test_systemd_LDADD = $(TEST_LIBS)
 tests_integration_test_rings_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_integration_test_rings_LDADD = $(TEST_LIBS)
+PROTOCOL_TESTS += tests/integration/test_open_transactions
+tests_integration_test_open_transactions_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_integration_test_open_transactions_LDADD = $(TEST_LIBS)
 PROTOCOL_TESTS += tests/integration/test_live_update
 tests_integration_test_live_update_SOURCES = tests/integration/test_live_update.c tests/integration/update_load.c \
 	tests/integration/update_load.h tests/integration/ring_player.c tests/integration/ring_player.h
