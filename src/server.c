@@ -216,6 +216,8 @@ static int before_repair(void *context, const unsigned char id[STORE_ID_SIZE], u
 		return 0;
 	int result = ledger_recover(server->turn.ledger, id, commit, note_damaged, server->log);
 	server->ledger_is_recovered = !result;
+	if (!result)
+		ledger_replace_store(server->turn.ledger);
 	return result < 0 ? result : 0;
 }
 

@@ -157,6 +157,21 @@ bool ledger_generation(const struct ledger *ledger, uint64_t tag, uint64_t *gene
 	return tag && noted->tag == tag;
 }
 
+void ledger_replace_store(struct ledger *ledger)
+{
+	struct ledger_connection connection = {.ledger = ledger};
+	struct ledger_found_transaction found;
+
+	for (uint32_t i = 0; i < ledger->pool.slots_touched; i++) {
+		uint32_t record = 0;
+		connection.slot = &ledger->pool.slots[i];
+		while (connection.slot->state == LEDGER_CONNECTED && ledger_transaction_next(&connection, &record, &found))
+			ledger_transaction_mark(&connection, record, LEDGER_DOOMED);
+	}
+	for (int i = 0; i < 2; i++)
+		publish_u64(&ledger->pool.header->generations[i].tag, 0);
+}
+
 void ledger_beat(struct ledger *ledger)
 {
 	publish_u64(&ledger->pool.header->heartbeat, ledger->pool.header->heartbeat + 1);

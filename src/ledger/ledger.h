@@ -133,6 +133,12 @@ void ledger_acquit_all(struct ledger *ledger, bool once);
 void ledger_note_generation(struct ledger *ledger, uint64_t tag, uint64_t generation);
 bool ledger_generation(const struct ledger *ledger, uint64_t tag, uint64_t *generation);
 
+/*
+ * Another file is going to be the store, with commits of its own count and perhaps other nodes: what was noted of generations is
+ * forgotten, and open transactions are doomed. After ledger_recover.
+ */
+void ledger_replace_store(struct ledger *ledger);
+
 /* Changes the word by which whoever has the file sees that this process goes on. */
 void ledger_beat(struct ledger *ledger);
 

@@ -504,6 +504,26 @@ START_TEST(the_generation_of_the_last_commit_is_known)
 }
 END_TEST
 
+START_TEST(another_store_has_no_last_change_and_dooms_all)
+{
+	uint64_t generation;
+
+	for (int i = 0; i < 2; i++) {
+		receive();
+		start(100);
+		answer();
+		state.open[0].marks = LEDGER_DOOMED;
+		state.open[1].marks = LEDGER_DOOMED;
+	}
+	ledger_note_generation(ledger, 7, 100);
+	ledger_note_generation(ledger, 8, 100);
+	ledger_replace_store(ledger);
+	ck_assert(!ledger_generation(ledger, 7, &generation));
+	ck_assert(!ledger_generation(ledger, 8, &generation));
+	check_connection(&connection, &state);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("transactions");
@@ -517,6 +537,7 @@ int main(void)
 	tcase_add_loop_test(cases, all_go_with_their_connection_and_with_a_reset, 0, 3);
 	tcase_add_test(cases, without_room_all_is_as_before);
 	tcase_add_test(cases, the_generation_of_the_last_commit_is_known);
+	tcase_add_test(cases, another_store_has_no_last_change_and_dooms_all);
 	suite_add_tcase(suite, cases);
 	tcase_set_timeout(steps, 300);
 	tcase_add_checked_fixture(steps, make_file, teardown);
