@@ -639,6 +639,9 @@ void server_free(struct server *server)
 	ev_signal_stop(server->loop, &server->terminate);
 	ev_signal_stop(server->loop, &server->interrupt);
 	ev_signal_stop(server->loop, &server->reopen);
+	/* Whoever asks for the end once more is not to make it look like a death. */
+	signal(SIGTERM, SIG_IGN);
+	signal(SIGINT, SIG_IGN);
 	ev_loop_destroy(server->loop);
 	free(server);
 }

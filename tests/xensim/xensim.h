@@ -91,8 +91,8 @@ enum sim_daemon { SIM_LXENSTORED, SIM_KEPT /* the same under its keeper */, SIM_
 
 /*
  * Starts one in the foreground as daemon_start does; `arguments` are added to the command line. The stock ones come from
- * tests/support/fetch-xen-utils.sh and may use 4 GiB of address space; -ENOENT: they cannot be had, and sim_stock_programs
- * tells why. SIM_PRELOAD in the environment names a library to be loaded too.
+ * tests/support/fetch-xen-utils.sh and may use 4 GiB of address space, unless SIM_UNBOUNDED is in the environment; -ENOENT: they
+ * cannot be had, and sim_stock_programs tells why. SIM_PRELOAD in the environment names a library to be loaded too.
  */
 int sim_start(struct sim *sim, struct daemon *daemon, enum sim_daemon which, const char *const arguments[], int *status);
 
