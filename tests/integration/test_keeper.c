@@ -89,11 +89,20 @@ static void await_another(pid_t before)
 	ck_abort_msg("no other daemon was started");
 }
 
+/* One that has been accepted and is held, which a death in between would not let it be. */
+static struct client *held_client(void)
+{
+	struct client *client = expect_client(&kept);
+
+	expect_write(client, 0, "/held", "");
+	return client;
+}
+
 /* ---- tests ---- */
 
 START_TEST(a_client_keeps_its_connection_and_its_watch_when_the_daemon_is_killed)
 {
-	struct client *client = expect_client(&kept);
+	struct client *client = held_client();
 
 	expect_write(client, 0, "/a", "1");
 	expect_watch(client, "/a", "token");
@@ -128,7 +137,7 @@ static uint32_t send_burst(struct client *client, unsigned round)
 START_TEST(each_request_is_answered_once_and_in_order_over_many_kills)
 {
 	const char *text = getenv("KILLS");
-	struct client *client = expect_client(&kept);
+	struct client *client = held_client();
 	unsigned kills = text && atoi(text) < KILLS ? (unsigned)atoi(text) : KILLS;
 	struct client_message message;
 
@@ -167,7 +176,7 @@ END_TEST
 START_TEST(whatever_signal_a_daemon_dies_of_it_is_replaced)
 {
 	static const int signals[] = {SIGSEGV, SIGABRT, SIGBUS, SIGILL, SIGFPE};
-	struct client *client = expect_client(&kept);
+	struct client *client = held_client();
 
 	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
 		pid_t before = daemon_of_keeper();
@@ -181,7 +190,7 @@ END_TEST
 
 START_TEST(a_daemon_that_hangs_is_replaced)
 {
-	struct client *client = expect_client(&kept);
+	struct client *client = held_client();
 	pid_t before = daemon_of_keeper();
 
 	kill(before, SIGSTOP);
