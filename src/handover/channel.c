@@ -6,6 +6,7 @@
 #include "handover/channel.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -75,4 +76,22 @@ int channel_receive(int channel, struct channel_message *out, int *fd)
 	}
 	out->text[out->text_len] = 0;
 	return 0;
+}
+
+char **channel_words(const struct channel_message *message)
+{
+	size_t n = 0;
+
+	for (uint32_t i = 0; i < message->text_len; i++)
+		n += !message->text[i];
+	char **words = malloc((n + 1) * sizeof(*words) + message->text_len + 1);
+	if (!words)
+		return NULL;
+	char *at = memcpy(words + n + 1, message->text, message->text_len + 1);
+	for (size_t i = 0; i < n; i++) {
+		words[i] = at;
+		at += strlen(at) + 1;
+	}
+	words[n] = NULL;
+	return words;
 }

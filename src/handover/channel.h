@@ -57,3 +57,7 @@ int channel_send_short(int channel, enum channel_kind kind, uint64_t id, int fd)
  * close, close-on-exec. -EPIPE: the other side is gone; -EPROTO: it was no message (or its descriptor could not be had).
  */
 int channel_receive(int channel, struct channel_message *out, int *fd);
+
+/* The strings of a message's text, each with its NUL, in one block for free(): pointers, NULL behind the last. NULL: no memory.
+ */
+char **channel_words(const struct channel_message *message);

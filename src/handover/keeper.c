@@ -27,8 +27,8 @@
 
 #include "handover/channel.h"
 #include "handover/handed.h"
-#include "handover/leave.h"
 #include "handover/process.h"
+#include "handover/stock_order.h"
 #include "handover/supervisor.h"
 #include "lxenstored/handover_format.h"
 #include "lxenstored/ledger_format.h"
@@ -57,15 +57,6 @@ struct trial {
 	char failed[256]; /* how the last one has failed; "": it has not, or its successor has been told */
 };
 
-/* What a daemon that ends has said of the stock daemon that is to be executed in the keeper's place. */
-struct departure_order {
-	int program, events, ports; /* -1: not said */
-	char **words;		    /* kind, version, state, store, ledger, command line */
-	size_t n_words;
-};
-
-enum { ORDER_KIND, ORDER_VERSION, ORDER_STATE, ORDER_STORE, ORDER_LEDGER, ORDER_COMMAND };
-
 struct keeper {
 	const struct keeper_options *options;
 	struct log *log;
@@ -75,7 +66,7 @@ struct keeper {
 	int directory; /* where the command line was given */
 	char **words;  /* of the program, if a live update has brought it; else the options have them */
 	struct trial trial;
-	struct departure_order order;
+	struct stock_order order;
 	pid_t daemon;
 	bool is_child;	  /* else somebody else's, and its exit status is not known */
 	bool has_served;  /* this daemon */
@@ -146,30 +137,11 @@ static void forget_trial(struct keeper *keeper)
 	keeper->trial.deaths = 0;
 }
 
-/* The strings of a message in one block: pointers, then copies. NULL: no memory. */
-static char **copy_words(const struct channel_message *message)
-{
-	size_t n = 0;
-
-	for (uint32_t i = 0; i < message->text_len; i++)
-		n += !message->text[i];
-	char **words = malloc((n + 1) * sizeof(*words) + message->text_len + 1);
-	if (!words)
-		return NULL;
-	char *at = memcpy(words + n + 1, message->text, message->text_len + 1);
-	for (size_t i = 0; i < n; i++) {
-		words[i] = at;
-		at += strlen(at) + 1;
-	}
-	words[n] = NULL;
-	return words;
-}
-
 static void begin_trial(struct keeper *keeper, const struct channel_message *message, int program)
 {
 	forget_trial(keeper);
 	*keeper->trial.failed = 0;
-	keeper->trial.words = copy_words(message);
+	keeper->trial.words = channel_words(message);
 	keeper->trial.program = program;
 	if (keeper->trial.words)
 		return;
@@ -216,37 +188,6 @@ static int tell_of_update(const struct keeper *keeper, int channel)
 
 /* ---- a stock daemon takes over ---- */
 
-static void close_order(struct keeper *keeper)
-{
-	struct departure_order *order = &keeper->order;
-
-	for (size_t i = 0; i < 3; i++) {
-		int fd = (const int[]){order->program, order->events, order->ports}[i];
-		if (fd >= 0)
-			close(fd);
-	}
-	free(order->words);
-	*order = (struct departure_order){-1, -1, -1, NULL, 0};
-}
-
-static void take_descriptor(int *place, int fd)
-{
-	if (*place >= 0)
-		close(*place);
-	*place = fd;
-}
-
-static void note_order(struct keeper *keeper, const struct channel_message *message, int program)
-{
-	struct departure_order *order = &keeper->order;
-
-	take_descriptor(&order->program, program);
-	free(order->words);
-	order->words = copy_words(message);
-	for (order->n_words = 0; order->words && order->words[order->n_words];)
-		order->n_words++;
-}
-
 /* Descriptors stay the keeper's. */
 static int lend_sockets(const struct keeper *keeper, struct held_list *out)
 {
@@ -257,48 +198,20 @@ static int lend_sockets(const struct keeper *keeper, struct held_list *out)
 	return error;
 }
 
-static int leave_with(const struct keeper *keeper, struct handed *handed)
-{
-	const struct departure_order *order = &keeper->order;
-	const struct leaving leaving = {
-	    .stock = {.kind = (enum stock_kind)atoi(order->words[ORDER_KIND]),
-		      .version = (uint32_t)atoi(order->words[ORDER_VERSION])},
-	    .state = order->words[ORDER_STATE],
-	    .store = order->words[ORDER_STORE],
-	    .ledger = order->words[ORDER_LEDGER],
-	    .handed = handed,
-	    .program = order->program,
-	    .directory = keeper->directory,
-	    .words = order->words + ORDER_COMMAND,
-	    .log = keeper->log,
-	};
-
-	return leave(&leaving);
-}
-
 /* Returns only if that has failed: then the daemon is started again, and whoever has asked learns why. */
 static void execute_stock(struct keeper *keeper)
 {
-	struct departure_order *order = &keeper->order;
-	struct handed handed;
+	struct held_list sockets = {0};
 
-	if (order->program < 0)
+	if (!stock_order_is_there(&keeper->order))
 		return;
-	int error = order->n_words > ORDER_COMMAND && order->ports >= 0 ? handed_read(order->ports, &handed) : -EPROTO;
-	if (!error) {
-		order->ports = -1;
-		handed.events = order->events;
-		error = lend_sockets(keeper, &handed.sockets);
-		if (!error)
-			error = leave_with(keeper, &handed);
-		free(handed.sockets.all);
-		handed.sockets = (struct held_list){0};
-		handed.events = -1;
-		handed_deinit(&handed);
-	}
+	int error = lend_sockets(keeper, &sockets);
+	if (!error)
+		error = stock_order_run(&keeper->order, &sockets, keeper->directory, keeper->log);
+	free(sockets.all);
 	snprintf(keeper->trial.failed, sizeof(keeper->trial.failed), "The new program could not be executed: %s.",
 		 strerror(-error));
-	close_order(keeper);
+	stock_order_deinit(&keeper->order);
 }
 
 /* ---- the channel ---- */
@@ -369,13 +282,9 @@ static void handle(struct keeper *keeper, const struct channel_message *message,
 			begin_trial(keeper, message, fd);
 		return;
 	case CHANNEL_LEAVE_EVENTS:
-		take_descriptor(&keeper->order.events, fd);
-		return;
 	case CHANNEL_LEAVE_PORTS:
-		take_descriptor(&keeper->order.ports, fd);
-		return;
 	case CHANNEL_LEAVE:
-		note_order(keeper, message, fd);
+		stock_order_note(&keeper->order, message, fd);
 		return;
 	case CHANNEL_PROVED:
 		end_trial(keeper);
@@ -758,7 +667,7 @@ static void deinit(struct keeper *keeper)
 	if (keeper->ledger >= 0)
 		close(keeper->ledger);
 	forget_trial(keeper);
-	close_order(keeper);
+	stock_order_deinit(&keeper->order);
 	free(keeper->words);
 	if (keeper->program >= 0)
 		close(keeper->program);
@@ -804,7 +713,7 @@ int keeper_run(const struct keeper_options *options)
 				.program = -1,
 				.directory = -1,
 				.trial = {.program = -1},
-				.order = {-1, -1, -1, NULL, 0},
+				.order = STOCK_ORDER_NONE,
 				.handed = options->handed,
 				.must_go_on = options->handed,
 				.status = EXIT_FAILURE};
