@@ -247,10 +247,21 @@ static void add_domains(const struct stock *stock, struct turn *turn, struct buf
 	}
 }
 
+static int add_depth(void *context, const struct watch *watch)
+{
+	struct buffer *out = context;
+
+	if (watch->depth >= 0)
+		buffer_printf(out, "Watch on %.*s: it has a depth\n", (int)watch->path_len, watch->path);
+	return 0;
+}
+
 void stock_obstacles(const struct stock *stock, struct turn *turn, struct buffer *out)
 {
 	add_transactions(turn, out);
 	add_domains(stock, turn, out);
+	if (stock->version < 2)
+		watch_each(turn->watches, add_depth, out);
 }
 
 void stock_late_obstacles(const struct stock *stock, struct turn *turn, struct buffer *out)

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { GUEST = 5, OTHER = 7, TRIES = 1000 };
@@ -324,11 +325,41 @@ START_TEST(what_xenstored_cannot_hold_is_named_and_needs_force)
 	expect_no_update(xenstored, "Domain 5: transaction");
 	expect_end(guest, transaction, "");
 	expect_event(watcher, "/local/domain/5/in", "tree");
+	expect_ok(guest, MESSAGE_WATCH, 0, ARGUMENTS("data/below", "deep", "1"));
+	expect_event(guest, "data/below", "deep");
+	expect_no_update(xenstored, "Watch on /local/domain/5/data/below: it has a depth");
 	/* Without a keeper it is this process that becomes the other. */
 	expect_update(xenstored, "-F");
 	expect_program("xenstored");
 	expect_all_served("2");
 	expect_death_noticed(OTHER);
+}
+END_TEST
+
+/* When all that can be looked at before is well, and the last step fails. */
+START_TEST(a_keeper_that_cannot_write_the_state_goes_on)
+{
+	char xenstored[4200], state[128];
+
+	begin(SIM_XENSTORED);
+	stock_program("xenstored", xenstored);
+	connect_all();
+	expect_update(lxenstored, NULL);
+	expect_program("lxenstored");
+	snprintf(state, sizeof(state), "%s/state_dump", served.directory);
+	ck_assert_int_eq(mkdir(state, 0700), 0);
+	send_first_half(guest);
+	send_first_half(halved);
+	expect_no_update(xenstored, "could not be executed: Is a directory");
+	expect_program("lxenstored");
+	send_second_half(guest, "five");
+	send_second_half(halved, "zero");
+	expect_all_served("1");
+	expect_sound(root);
+	ck_assert_int_eq(rmdir(state), 0);
+	expect_update(xenstored, NULL);
+	expect_program("xenstored");
+	expect_all_served("2");
 }
 END_TEST
 
@@ -401,6 +432,7 @@ int main(void)
 	tcase_add_test(cases, oxenstored_becomes_lxenstored);
 	tcase_add_test(cases, oxenstored_becomes_lxenstored_and_comes_back);
 	tcase_add_test(cases, what_xenstored_cannot_hold_is_named_and_needs_force);
+	tcase_add_test(cases, a_keeper_that_cannot_write_the_state_goes_on);
 	tcase_add_test(cases, a_program_that_is_no_daemon_is_refused);
 	tcase_add_test(cases, without_a_state_nothing_is_taken_over);
 	tcase_add_test(cases, a_damaged_state_is_refused);
