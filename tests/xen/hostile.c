@@ -25,7 +25,7 @@
 #include "wire/message.h"
 #include "wire/ring_page.h"
 
-enum { PAGE_SIZE = 4096, PATIENCE = 20000, FLOOD_ROUND = 100 };
+enum { PAGE_SIZE = 4096, PATIENCE = 20000, FLOOD_ROUND = 30 };
 
 struct guest {
 	struct ring_page *ring;
@@ -183,7 +183,7 @@ static bool get_byte(const struct guest *guest, unsigned char *byte)
 	for (int tried = 0; ring_load(&ring->rsp_prod) == ring->rsp_cons; tried++) {
 		if (tried == PATIENCE)
 			return false;
-		yield();
+		notify(guest); /* there is room in it */
 	}
 	*byte = ring->rsp[ring->rsp_cons % RING_SIZE];
 	ring_store(&ring->rsp_cons, ring->rsp_cons + 1);
@@ -222,8 +222,8 @@ static bool skip_reply(const struct guest *guest)
 		for (uint32_t i = 0; i < header.len; i++)
 			if (!get_byte(guest, &byte))
 				return false;
-		notify(guest);
 	}
+	notify(guest);
 	return true;
 }
 
@@ -293,7 +293,7 @@ static void flood(struct guest *guest)
 	for (int i = 0; i < FLOOD_ROUND; i++) {
 		for (size_t at = 0; at < sizeof(watch); at++)
 			token[at] = watch[at];
-		token[sizeof(watch) - 2] = (char)('A' + next_random(guest) % 64);
+		token[sizeof(watch) - 2] = (char)('A' + next_random(guest) % 8);
 		request(guest, MESSAGE_WRITE, write, sizeof(write) - 1);
 		request(guest, MESSAGE_WATCH, token, sizeof(token));
 		request(guest, MESSAGE_TRANSACTION_START, transaction, sizeof(transaction));
