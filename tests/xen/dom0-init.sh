@@ -20,7 +20,7 @@ read -r daemon </scenarios/daemon
 case $daemon in
 stock) stock-xenstored --pid-file=/run/xenstore.pid ;;
 lxenstored) # in the foreground, so that its messages are on the console
-	lxenstored -N --pid-file=/run/xenstore.pid &
+	lxenstored -N --watchdog=120 --pid-file=/run/xenstore.pid & # an emulated processor may be without a real one for seconds
 	for i in 1 2 3 4 5 6 7 8 9 10; do
 		[ -s /run/xenstore.pid ] || sleep 1
 	done

@@ -41,6 +41,8 @@ install_in_small() {
 	done
 	sed 's,@sbindir@,/xen,' "$here/../../units/lxenstored.init.in" >"$1/etc/init.d/lxenstored"
 	chmod 755 "$1/etc/init.d/lxenstored"
+	mkdir -p "$1/etc/default"
+	echo 'LXENSTORED_ARGS=--watchdog=120' >"$1/etc/default/lxenstored"
 }
 
 # As doc/install.md says it. /lib, /bin and /sbin are links there.
@@ -48,12 +50,13 @@ install_in_debian() {
 	mkdir -p "$1"/{usr/sbin,usr/bin,etc/default}
 	cp "$build/lxenstored" "$1/usr/sbin/"
 	cp "$build/lxenstore-dump" "$1/usr/bin/"
-	echo 'XENCONSOLED_ARGS=--log=guest' >"$1/etc/default/xen"
+	printf '%s\n' XENCONSOLED_ARGS=--log=guest XENSTORED_ARGS=--watchdog=120 >"$1/etc/default/xen"
 	if [ "$2" = debian ]; then
 		echo 'XENSTORED=/usr/sbin/lxenstored' >>"$1/etc/default/xen"
 	else
 		echo 'XENSTORED=/bin/true' >>"$1/etc/default/xen"
-		mkdir -p "$1"/{usr/lib/systemd/system,etc/systemd/system/multi-user.target.wants}
+		mkdir -p "$1"/{usr/lib/systemd/system,etc/systemd/system/{multi-user.target.wants,lxenstored.service.d}}
+		printf '%s\n' '[Service]' WatchdogSec=120 TimeoutStartSec=300 TimeoutAbortSec=60 >"$1/etc/systemd/system/lxenstored.service.d/emulated.conf"
 		sed 's,@sbindir@,/usr/sbin,' "$here/../../units/lxenstored.service.in" >"$1/usr/lib/systemd/system/lxenstored.service"
 		ln -s /usr/lib/systemd/system/lxenstored.service "$1/etc/systemd/system/multi-user.target.wants/"
 	fi
