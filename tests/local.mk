@@ -135,6 +135,7 @@ UNIT_TESTS = \
 	tests/unit/test_notify \
 	tests/unit/test_operations \
 	tests/unit/test_options \
+	tests/unit/test_overlay \
 	tests/unit/test_path \
 	tests/unit/test_permissions \
 	tests/unit/test_pool \
@@ -210,6 +211,8 @@ tests_unit_test_tombstone_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_tombstone_LDADD = $(TEST_LIBS)
 tests_unit_test_transaction_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_transaction_LDADD = $(TEST_LIBS)
+tests_unit_test_overlay_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_overlay_LDADD = $(TEST_LIBS)
 tests_unit_test_transactions_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_transactions_LDADD = $(TEST_LIBS)
 tests_unit_test_tree_CPPFLAGS = $(TEST_CPPFLAGS)

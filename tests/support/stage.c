@@ -160,6 +160,8 @@ static const char *word_of_status(int status)
 		return "ENOENT";
 	case STATUS_ENOSPC:
 		return "ENOSPC";
+	case STATUS_ENOMEM:
+		return "ENOMEM";
 	case STATUS_EBUSY:
 		return "EBUSY";
 	case STATUS_EAGAIN:
