@@ -35,21 +35,36 @@ static void examine_records(struct reader_env *reader, struct check_verdict *out
 	}
 }
 
-/* The record about the store, wherever it lies; all copies of it that a file has are the same. False: there is none. */
-static bool find_meta(int fd, struct store_meta *out)
+/*
+ * Whether a record about the store that was found in the file is whole, as far as can be seen: pages also have what is left of
+ * moved and freed ones. All that are whole are the same.
+ */
+static bool is_whole_meta(const struct store_meta *meta, const char *boot_id)
+{
+	size_t size = sizeof(meta->boot_id);
+
+	return reader_is_boot_id(meta->boot_id, size) && (!boot_id || strnlen(meta->boot_id, size) == strnlen(boot_id, size));
+}
+
+/* The record about the store, wherever it lies. False: there is none. */
+static bool find_meta(int fd, const char *boot_id, struct store_meta *out)
 {
 	struct stat file;
+	bool found = false;
 
 	if (fstat(fd, &file) || file.st_size < (off_t)sizeof(*out))
 		return false;
 	size_t size = (size_t)file.st_size;
-	void *bytes = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
+	char *bytes = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
 	if (bytes == MAP_FAILED)
 		return false;
-	const unsigned char *at = memmem(bytes, size, STORE_MAGIC, sizeof(STORE_MAGIC));
-	bool found = at && (size_t)(at - (const unsigned char *)bytes) <= size - sizeof(*out);
-	if (found)
+	const char *at = bytes, *end = bytes + size;
+	while (!found && (at = memmem(at, (size_t)(end - at), STORE_MAGIC, sizeof(STORE_MAGIC))) &&
+	       (size_t)(end - at) >= sizeof(*out)) {
 		memcpy(out, at, sizeof(*out));
+		found = is_whole_meta(out, boot_id);
+		at++;
+	}
 	munmap(bytes, size);
 	return found;
 }
@@ -73,7 +88,7 @@ static void examine_pages(const char *path, const char *boot_id, struct check_ve
 
 	if (fd < 0)
 		return;
-	if (check_pages_of_file(fd, out->text, sizeof(out->text)) || !find_meta(fd, &meta))
+	if (check_pages_of_file(fd, out->text, sizeof(out->text)) || !find_meta(fd, boot_id, &meta))
 		*out->text = 0;
 	else if (is_of_boot(&meta, boot_id))
 		out->result = CHECK_DAMAGED;
