@@ -716,7 +716,7 @@ clean-local:
 
 # ---- the benchmark: `make bench`, or tests/bench/bench --help ----
 check_PROGRAMS += tests/bench/bench tests/bench/echo tests/bench/restart
-EXTRA_DIST += tests/bench/ceilings tests/bench/charts.gp
+EXTRA_DIST += tests/bench/ceilings.txt tests/bench/charts.gp
 tests_bench_bench_SOURCES = \
 	tests/bench/bench.c \
 	tests/bench/ceilings.c tests/bench/ceilings.h \

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # What READ and WRITE cost in instructions and system calls: no more with 100,000 nodes than with 1,000, but for a little, and
-# no more than tests/bench/ceilings records. Both are counted, so load on the machine changes nothing.
+# no more than tests/bench/ceilings.txt records. Both are counted, so load on the machine changes nothing.
 skip() {
 	echo "1..0 # SKIP $1"
 	exit 0
@@ -21,7 +21,7 @@ output=$directory/output
 trap 'rm -r "$directory"' EXIT
 trap 'exit 1' HUP INT TERM
 ECHO="$TOP_BUILDDIR/tests/bench/echo" "$TOP_BUILDDIR/tests/bench/bench" --dir "$directory" \
-	--ceilings "${CEILINGS:-$TOP_SRCDIR/tests/bench/ceilings}" >"$output" 2>&1
+	--ceilings "${CEILINGS:-$TOP_SRCDIR/tests/bench/ceilings.txt}" >"$output" 2>&1
 status=$?
 sed 's/^/# /' "$output"
 
@@ -36,7 +36,7 @@ result() {
 
 echo 1..3
 result 1 "READ and WRITE cost the same in a store of a hundred times the nodes, within a factor 1.3" "GROWS"
-result 2 "READ and WRITE cost no more than is recorded in tests/bench/ceilings" "TOO MANY"
+result 2 "READ and WRITE cost no more than is recorded in tests/bench/ceilings.txt" "TOO MANY"
 # That the two marks above cannot have been missed.
 if grep -qx "counted: PASS" "$output" && [ "$status" = 0 ]; then
 	echo "ok 3 - the benchmark counts and finds nothing wrong"
