@@ -160,26 +160,10 @@ static int find_newer_children(struct repair *repair)
 	return error;
 }
 
-static int create_missing(struct repair *repair)
+static int create_missing(struct store *store)
 {
-	static const struct {
-		const char *name;
-		struct permission permissions[2];
-		size_t n;
-	} special[] = {
-	    {"@introduceDomain", {{DOMID_PRIVILEGED, PERMISSION_NONE, 0}}, 1},
-	    {"@releaseDomain", {{DOMID_PRIVILEGED, PERMISSION_NONE, 0}, {DOMID_ANY_NUMBER, PERMISSION_READ, 0}}, 2},
-	};
-	struct store *store = repair->store;
-	int fault = 0;
+	int fault = store_create_missing_specials(store);
 
-	for (size_t i = 0; i < sizeof(special) / sizeof(special[0]) && !fault; i++) {
-		const struct path path = {special[i].name, strlen(special[i].name)};
-		struct node node;
-		fault = node_get(store, store_view(store), &path, &node);
-		if (fault == STATUS_ENOENT)
-			fault = node_create(store, &path, special[i].permissions, special[i].n, "", 0);
-	}
 	return fault ? fault : store_commit(store);
 }
 
@@ -285,7 +269,7 @@ static int write_sound(struct repair *repair)
 	if (!error)
 		error = restore_fill(repair->store, &(struct restore_feed){next_node, mark, back, NULL, repair});
 	if (!error)
-		error = create_missing(repair);
+		error = create_missing(repair->store);
 	if (!error)
 		error = reader_walk_begin(&records);
 	if (!error)

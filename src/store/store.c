@@ -214,27 +214,50 @@ int store_make_room(struct store *store)
 
 /* ---- opening ---- */
 
+static const struct first_node {
+	const char *path;
+	struct permission permissions[2];
+	size_t n;
+} first_nodes[] = {
+    {"/", {{DOMID_PRIVILEGED, PERMISSION_NONE, 0}}, 1},
+    {"/tool", {{DOMID_PRIVILEGED, PERMISSION_NONE, 0}}, 1},
+    {"/tool/xenstored", {{DOMID_PRIVILEGED, PERMISSION_NONE, 0}}, 1},
+    {"@introduceDomain", {{DOMID_PRIVILEGED, PERMISSION_NONE, 0}}, 1},
+    {"@releaseDomain", {{DOMID_PRIVILEGED, PERMISSION_NONE, 0}, {DOMID_ANY_NUMBER, PERMISSION_READ, 0}}, 2},
+};
+
+enum { FIRST_NODES = sizeof(first_nodes) / sizeof(first_nodes[0]) };
+
+static int create_first_node(struct store *store, const struct first_node *first)
+{
+	const struct path path = {first->path, strlen(first->path)};
+
+	return node_create(store, &path, first->permissions, first->n, "", 0);
+}
+
 static int create_first_nodes(struct store *store)
 {
-	static const struct {
-		const char *path;
-		struct permission permissions[2];
-		size_t n;
-	} first[] = {
-	    {"/", {{DOMID_PRIVILEGED, PERMISSION_NONE, 0}}, 1},
-	    {"/tool", {{DOMID_PRIVILEGED, PERMISSION_NONE, 0}}, 1},
-	    {"/tool/xenstored", {{DOMID_PRIVILEGED, PERMISSION_NONE, 0}}, 1},
-	    {"@introduceDomain", {{DOMID_PRIVILEGED, PERMISSION_NONE, 0}}, 1},
-	    {"@releaseDomain", {{DOMID_PRIVILEGED, PERMISSION_NONE, 0}, {DOMID_ANY_NUMBER, PERMISSION_READ, 0}}, 2},
-	};
+	int error = 0;
 
-	for (size_t i = 0; i < sizeof(first) / sizeof(first[0]); i++) {
-		struct path path = {first[i].path, strlen(first[i].path)};
-		int error = node_create(store, &path, first[i].permissions, first[i].n, "", 0);
-		if (error)
-			return error;
+	for (size_t i = 0; i < FIRST_NODES && !error; i++)
+		error = create_first_node(store, &first_nodes[i]);
+	return error;
+}
+
+int store_create_missing_specials(struct store *store)
+{
+	int result = 0;
+
+	for (size_t i = 0; i < FIRST_NODES && !result; i++) {
+		const struct path path = {first_nodes[i].path, strlen(first_nodes[i].path)};
+		struct node node;
+		if (!path_is_special(&path))
+			continue;
+		result = node_get(store, store_view(store), &path, &node);
+		if (result == STATUS_ENOENT)
+			result = create_first_node(store, &first_nodes[i]);
 	}
-	return 0;
+	return result;
 }
 
 static int begin_fresh(struct store *store, const char *boot_id)

@@ -117,6 +117,12 @@ void store_abort(struct store *store);
  */
 int store_set_version(struct store *store, uint32_t version);
 
+/*
+ * Creates those of the nodes "@introduceDomain" and "@releaseDomain" that the store has not, as a fresh store has them. To be
+ * committed. 0 or a fault.
+ */
+int store_create_missing_specials(struct store *store);
+
 /* The next generation number, for one changed node. */
 uint64_t store_next_generation(struct store *store);
 
