@@ -21,17 +21,6 @@ static int put(char out[PLACE_SIZE], const char *first, const char *second)
 	return len < 0 || len >= PLACE_SIZE ? -ENAMETOOLONG : 0;
 }
 
-static void read_boot_id(char out[40])
-{
-	FILE *file = fopen("/proc/sys/kernel/random/boot_id", "re");
-	size_t len = file ? fread(out, 1, 39, file) : 0;
-
-	out[len] = 0;
-	out[strcspn(out, "\n")] = 0;
-	if (file)
-		fclose(file);
-}
-
 int places_find(const struct options *options, struct places *out)
 {
 	const char *socket = from_environment("XENSTORED_PATH", NULL);
@@ -43,6 +32,6 @@ int places_find(const struct options *options, struct places *out)
 		error = put(out->ledger, out->store, "-ledger");
 	if (!error)
 		error = put(out->socket, socket ? socket : out->run_directory, socket ? "" : "/socket");
-	read_boot_id(out->boot_id);
+	boot_id_read(out->boot_id);
 	return error;
 }

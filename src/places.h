@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "base/boot_id.h"
 #include "options.h"
 
 /* Where the daemon's files are, by its options and environment. */
@@ -11,7 +12,7 @@ struct places {
 	char store[PLACE_SIZE];
 	char ledger[PLACE_SIZE];
 	char socket[PLACE_SIZE];
-	char boot_id[40]; /* of the host, as the kernel prints it */
+	char boot_id[BOOT_ID_SIZE]; /* of the host, as the kernel prints it */
 };
 
 /* -ENAMETOOLONG. */

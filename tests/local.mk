@@ -347,12 +347,15 @@ tests_unit_test_prove_LDADD = $(TEST_LIBS)
 # ---- of the store's file, read by others than its daemon ----
 UNIT_TESTS += \
 	tests/unit/test_base64 \
+	tests/unit/test_file \
 	tests/unit/test_check \
 	tests/unit/test_check_other \
 	tests/unit/test_image \
 	tests/unit/test_inventory \
 	tests/unit/test_pages \
 	tests/unit/test_reader
+tests_unit_test_file_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_file_LDADD = $(TEST_LIBS)
 tests_unit_test_base64_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_base64_LDADD = $(TEST_LIBS)
 tests_unit_test_check_CPPFLAGS = $(TEST_CPPFLAGS)

@@ -5,8 +5,9 @@
 #include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+
+#include "store_name.h"
 
 void dump_complain(const char *format, ...)
 {
@@ -82,13 +83,12 @@ static int set_stream_version(const char *text, uint32_t *out)
 	return 0;
 }
 
-static int set_store(const char *name, struct dump_options *out)
+/* `given` may be NULL. */
+static int set_store(const char *given, struct dump_options *out)
 {
-	int len = snprintf(out->store, sizeof(out->store), "%s", name);
-
-	if (len > 0 && (size_t)len < sizeof(out->store))
+	if (store_name(given, out->store))
 		return 0;
-	dump_complain("--store: \"%.40s\" is no file's name", name);
+	dump_complain("--store: \"%.40s\" is no file's name", out->store);
 	return STATUS_USAGE;
 }
 
@@ -131,15 +131,6 @@ static int set_option(int code, struct dump_options *out)
 	default:
 		return STATUS_USAGE;
 	}
-}
-
-static int set_default_store(struct dump_options *out)
-{
-	const char *directory = getenv("XENSTORED_RUNDIR");
-	char name[PATH_MAX];
-
-	snprintf(name, sizeof(name), "%s/store.mdb", directory && *directory ? directory : "/run/xenstored");
-	return set_store(name, out);
 }
 
 static int set_path(int n, char **words, struct dump_options *out)
@@ -223,7 +214,7 @@ int dump_parse_options(int argc, char **argv, struct dump_options *out)
 	while (!result && (code = getopt_long(argc, argv, "", longs, NULL)) != -1)
 		result = set_option(code, out);
 	if (!result && !*out->store)
-		result = set_default_store(out);
+		result = set_store(NULL, out);
 	if (!result)
 		result = set_path(argc - optind, argv + optind, out);
 	if (!result)

@@ -18,11 +18,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/boot_id.h"
 #include "base/buffer.h"
 #include "ledger/ledger.h"
 #include "load_input.h"
 #include "progress.h"
 #include "store/check.h"
+#include "store_name.h"
 
 #ifndef PACKAGE_VERSION
 #define PACKAGE_VERSION "unknown"
@@ -80,13 +82,12 @@ static void print_help(void)
 	    "store was made.\n");
 }
 
-static int set_store(const char *name, struct load_options *out)
+/* `given` may be NULL. */
+static int set_store(const char *given, struct load_options *out)
 {
-	int len = snprintf(out->store, sizeof(out->store), "%s", name);
-
-	if (len > 0 && (size_t)len < sizeof(out->store))
+	if (store_name(given, out->store))
 		return 0;
-	load_complain("--store: \"%.40s\" is no file's name", name);
+	load_complain("--store: \"%.40s\" is no file's name", out->store);
 	return STATUS_USAGE;
 }
 
@@ -136,17 +137,13 @@ static int parse_options(int argc, char **argv, struct load_options *out)
 	    {"version", no_argument, NULL, OPTION_VERSION},
 	    {0},
 	};
-	const char *directory = getenv("XENSTORED_RUNDIR");
-	char name[PATH_MAX];
 	int code, result = 0;
 
 	*out = (struct load_options){0};
 	while (!result && (code = getopt_long(argc, argv, "", longs, NULL)) != -1)
 		result = set_option(code, out);
-	if (!result && !*out->store) {
-		snprintf(name, sizeof(name), "%s/store.mdb", directory && *directory ? directory : "/run/xenstored");
-		result = set_store(name, out);
-	}
+	if (!result && !*out->store)
+		result = set_store(NULL, out);
 	if (!result && argc - optind > 1) {
 		load_complain("\"%s\": only one file can be loaded", argv[optind + 1]);
 		result = STATUS_USAGE;
@@ -213,24 +210,13 @@ static int check(struct load_input *input, struct store *store)
 	return !error && verdict.result != CHECK_SOUND ? -EPROTO : error;
 }
 
-static void read_boot_id(char out[40])
-{
-	FILE *file = fopen("/proc/sys/kernel/random/boot_id", "re");
-	size_t len = file ? fread(out, 1, 39, file) : 0;
-
-	out[len] = 0;
-	out[strcspn(out, "\n")] = 0;
-	if (file)
-		fclose(file);
-}
-
 static int make_store(struct load_input *input, const struct names *names, enum form form)
 {
-	char boot_id[40];
+	char boot_id[BOOT_ID_SIZE];
 	struct store *store;
 	struct log log;
 
-	read_boot_id(boot_id);
+	boot_id_read(boot_id);
 	log_init(&log, true);
 	const struct store_options options = {.path = names->beside, .size_limit = size_limit, .boot_id = boot_id, .log = &log};
 	remove_beside(names);

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/buffer.h"
+#include "base/file.h"
 #include "lxenstored/handover_format.h"
 
 enum { RECORDS_MAX = 1 << 20 };
@@ -185,22 +186,6 @@ void handed_add_all(struct handed_writer *writer, const struct handed *handed)
 		handed_add_descriptor(writer, HANDOVER_POLLED, 0, -1);
 }
 
-static int write_all(int fd, const void *bytes, size_t len)
-{
-	const char *at = bytes;
-
-	while (len) {
-		ssize_t n = write(fd, at, len);
-		if (n < 0 && errno != EINTR)
-			return -errno;
-		if (n > 0) {
-			at += n;
-			len -= (size_t)n;
-		}
-	}
-	return 0;
-}
-
 int handed_finish(struct handed_writer *writer)
 {
 	struct handover_header header = {.magic = HANDOVER_MAGIC, .version = HANDOVER_VERSION, .n_records = writer->n};
@@ -210,9 +195,9 @@ int handed_finish(struct handed_writer *writer)
 	int fd = memfd_create("lxenstored-handover", 0);
 	if (fd < 0)
 		return -errno;
-	int error = write_all(fd, &header, sizeof(header));
+	int error = file_write(fd, &header, sizeof(header));
 	if (!error)
-		error = write_all(fd, writer->records.bytes, writer->records.len);
+		error = file_write(fd, writer->records.bytes, writer->records.len);
 	if (error)
 		close(fd);
 	return error ? error : fd;

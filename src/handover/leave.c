@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "handover/export.h"
 #include "handover/keeper.h"
 #include "handover/stream.h"
@@ -294,16 +295,10 @@ static int write_state(const struct departure *departure)
 {
 	const char *name = departure->leaving->state;
 	int fd = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	size_t done = 0;
 
 	if (fd < 0)
 		return -errno;
-	int error = 0;
-	while (!error && done < departure->state.len) {
-		ssize_t n = write(fd, departure->state.bytes + done, departure->state.len - done);
-		error = n < 0 ? -errno : 0;
-		done += n > 0 ? (size_t)n : 0;
-	}
+	int error = file_write(fd, departure->state.bytes, departure->state.len);
 	close(fd);
 	return error;
 }

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/status.h"
 #include "lxenstored/ledger_format.h"
 
@@ -26,28 +27,10 @@ struct reading {
 	struct arena *memory;
 };
 
-/* 0, -EIO where the file ends before, another -errno. */
-static int read_at(int fd, void *to, size_t len, size_t from)
-{
-	unsigned char *bytes = to;
-
-	while (len) {
-		ssize_t n = pread(fd, bytes, len, (off_t)from);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n ? -errno : -EIO;
-		bytes += n;
-		from += (size_t)n;
-		len -= (size_t)n;
-	}
-	return 0;
-}
-
 static bool read_block(const struct reading *reading, uint32_t number, struct ledger_block *out)
 {
 	return number >= LEDGER_FIRST_BLOCK && number < reading->n_blocks &&
-	       !read_at(reading->fd, out, sizeof(*out), (size_t)number * LEDGER_BLOCK_SIZE);
+	       !file_read_at(reading->fd, out, sizeof(*out), (size_t)number * LEDGER_BLOCK_SIZE);
 }
 
 /* ---- output ---- */
@@ -188,9 +171,9 @@ static int read_slot(struct reading *reading, uint32_t index, struct owed_connec
 	struct ledger_slot slot, after;
 
 	for (int i = 0; i < TRIES; i++) {
-		int error = read_at(reading->fd, &slot, sizeof(slot), slot_at(index));
+		int error = file_read_at(reading->fd, &slot, sizeof(slot), slot_at(index));
 		if (!error)
-			error = read_at(reading->fd, &reading->header, sizeof(reading->header), 0);
+			error = file_read_at(reading->fd, &reading->header, sizeof(reading->header), 0);
 		if (error)
 			return error;
 		if (slot.state == LEDGER_FREE)
@@ -205,7 +188,7 @@ static int read_slot(struct reading *reading, uint32_t index, struct owed_connec
 		if (error)
 			return error;
 		slot = after;
-		error = read_at(reading->fd, &after, sizeof(after), slot_at(index));
+		error = file_read_at(reading->fd, &after, sizeof(after), slot_at(index));
 		if (error || !memcmp(&slot, &after, sizeof(slot)))
 			return error;
 	}
@@ -224,7 +207,8 @@ static int by_id(const void *left, const void *right)
 static int read_slots(struct reading *reading, struct owed *out)
 {
 	struct ledger_slot *slots = malloc((size_t)LEDGER_SLOTS * LEDGER_SLOT_SIZE);
-	int result = slots ? read_at(reading->fd, slots, (size_t)LEDGER_SLOTS * LEDGER_SLOT_SIZE, LEDGER_HEADER_SIZE) : -ENOMEM;
+	int result =
+	    slots ? file_read_at(reading->fd, slots, (size_t)LEDGER_SLOTS * LEDGER_SLOT_SIZE, LEDGER_HEADER_SIZE) : -ENOMEM;
 	size_t n = 0;
 
 	for (uint32_t i = 0; i < LEDGER_SLOTS && !result; i++)
@@ -252,7 +236,7 @@ static int read_header(struct reading *reading, const unsigned char store_id[16]
 {
 	const struct ledger_header *header = &reading->header;
 	struct stat file;
-	int error = read_at(reading->fd, &reading->header, sizeof(reading->header), 0);
+	int error = file_read_at(reading->fd, &reading->header, sizeof(reading->header), 0);
 
 	if (!error && fstat(reading->fd, &file))
 		error = -errno;

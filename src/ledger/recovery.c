@@ -14,6 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/status.h"
 #include "ledger/transactions.h"
 
@@ -50,26 +51,9 @@ struct output {
 	uint64_t done;	     /* input offset behind the last request that is answered */
 };
 
-static int read_at(const struct pool *pool, void *to, size_t len, size_t from)
-{
-	unsigned char *bytes = to;
-
-	while (len) {
-		ssize_t n = pread(pool->fd, bytes, len, (off_t)from);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n ? -errno : -EIO;
-		bytes += n;
-		from += (size_t)n;
-		len -= (size_t)n;
-	}
-	return 0;
-}
-
 static int read_block(const struct recovery *recovery, uint32_t number, struct ledger_block *out)
 {
-	return read_at(recovery->pool, out, sizeof(*out), (size_t)number * LEDGER_BLOCK_SIZE);
+	return file_read_at(recovery->pool->fd, out, sizeof(*out), (size_t)number * LEDGER_BLOCK_SIZE);
 }
 
 /* ---- one slot ---- */
@@ -372,7 +356,7 @@ static void count_death(const struct recovery *recovery, struct ledger_suspect *
 static int read_header(struct recovery *recovery, const unsigned char store_id[16])
 {
 	struct ledger_header *header = &recovery->header;
-	int error = read_at(recovery->pool, header, sizeof(*header), 0);
+	int error = file_read_at(recovery->pool->fd, header, sizeof(*header), 0);
 
 	if (error)
 		return error;
@@ -402,7 +386,8 @@ static int read_slots(struct recovery *recovery)
 	recovery->slots = malloc((size_t)recovery->n_slots * LEDGER_SLOT_SIZE + 1);
 	if (!recovery->slots)
 		return -ENOMEM;
-	return read_at(recovery->pool, recovery->slots, (size_t)recovery->n_slots * LEDGER_SLOT_SIZE, LEDGER_HEADER_SIZE);
+	return file_read_at(recovery->pool->fd, recovery->slots, (size_t)recovery->n_slots * LEDGER_SLOT_SIZE,
+			    LEDGER_HEADER_SIZE);
 }
 
 int recovery_run(struct pool *pool, const unsigned char store_id[16], uint64_t last_tag, recovery_damaged *damaged, void *context,
