@@ -3,7 +3,8 @@
  * Overlays over their records: after each step of random histories, each open transaction is made again from the bytes that have
  * come together so far, and from bytes written at once, and is compared with itself entry by entry.
  *
- * HISTORIES: how many (default: 100). OVERLAY_SEED: of all that is random.
+ * OVERLAY_HISTORIES: how many (default: 100; check notes each assertion, so thousands take long). OVERLAY_SEED: of all that is
+ * random.
  */
 #include "store/overlay.h"
 
@@ -216,7 +217,7 @@ static void random_step(size_t i)
 
 START_TEST(what_is_made_from_its_record_is_the_same_transaction)
 {
-	const char *text = getenv("HISTORIES");
+	const char *text = getenv("OVERLAY_HISTORIES");
 	long histories = text ? strtol(text, NULL, 10) : HISTORIES;
 
 	for (long history = 0; history < histories / (_i ? 2 : 1); history++) {
